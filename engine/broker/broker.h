@@ -1,0 +1,51 @@
+/*
+ * The broker: between a driver (rpc) and the launcher (frames). Runs without privilege, in its own
+ * process; everything it needs is in its descriptors.
+ */
+#ifndef TOOLCELL_BROKER_BROKER_H
+#define TOOLCELL_BROKER_BROKER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "wire/frame.h"
+#include "wire/image.h"
+
+struct broker_config {
+	int in_fd;	  /* driver to broker; borrowed */
+	int out_fd;	  /* broker to driver; borrowed */
+	int launcher_fd;  /* SOCK_SEQPACKET; FRAME_READY already read */
+	int digest_fd;	  /* SOCK_SEQPACKET or -1 */
+	const struct image *image;
+	const struct frame_ready *ready;
+	const char *workspace;	    /* path inside cells and outside */
+	const char *const *environ; /* operator's environment: values for `pass` */
+	bool fixtures;		    /* rpc conformance fixtures */
+};
+
+/**
+ * broker_serve - until end of file on in_fd: then running calls are killed, output is flushed
+ * Return: 0 after a clean end, or -errno when the launcher was lost or memory ran out.
+ */
+MUST_USE int broker_serve(const struct broker_config *config, struct err *err);
+
+/**
+ * broker_run_one - one call without a driver: `toolcell run TOOL --json`
+ * @arguments_json: text of the arguments object
+ * @ret_result:     malloc'ed JSON text of the result object; caller frees
+ * @ret_text:       malloc'ed text half; caller frees
+ */
+MUST_USE int broker_run_one(const struct broker_config *config, const char *tool,
+			    const char *arguments_json, char **ret_result, char **ret_text,
+			    struct err *err);
+
+/**
+ * broker_result_from_frame - the result object for `exec --result`, where stdio was passed through
+ * @ret: malloc'ed JSON text; caller frees
+ */
+MUST_USE int broker_result_from_frame(const struct image *image, const struct image_cell *cell,
+				      const struct frame_ended *ended, const struct frame_ready *ready,
+				      const char *tool, char **ret, struct err *err);
+
+#endif

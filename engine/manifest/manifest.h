@@ -1,0 +1,78 @@
+/*
+ * Tool manifests (tools/NAME.json), agent files (agents/NAME.md) and the catalog made of them.
+ * manifest_core links jansson only and also runs inside the broker (validation, argv expansion);
+ * manifest_load adds files and libyaml and runs in policyc alone.
+ */
+#ifndef TOOLCELL_MANIFEST_MANIFEST_H
+#define TOOLCELL_MANIFEST_MANIFEST_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Files read, in order; for the image's inputs. NULL ctx functions are allowed to be NULL. */
+struct manifest_observer {
+	void (*file_read)(void *ctx, const char *path);
+	void (*file_absent)(void *ctx, const char *path);
+	void *ctx;
+};
+
+/**
+ * manifest_load_all - every *.json of the directories
+ * @dirs: searched in order; the first one that has NAME.json wins; a missing directory is none
+ * @ret:  new object, name -> checked manifest; caller decrefs
+ */
+MUST_USE int manifest_load_all(const char *const *dirs, const struct manifest_observer *observer,
+			       json_t **ret, struct err *err);
+
+/**
+ * agent_load - an agent file
+ * @name_or_file: NAME is looked up in @dirs as NAME.md
+ * @ret: new object {"name","description","prompt","policy" (or null),"file","grants":
+ *	 [{"tool","pattern" (or null),"line"}],"warnings":[...]}; caller decrefs
+ */
+MUST_USE int agent_load(const char *name_or_file, const char *const *dirs,
+			const struct manifest_observer *observer, json_t **ret, struct err *err);
+
+/**
+ * catalog_build - what the broker needs, see SPEC: {"schema":"toolcell.catalog/1", ...}
+ * @agent:     of agent_load; NULL: every tool is granted
+ * @manifests: of manifest_load_all
+ * @cell_of:   index of the image cell for a tool, its limits as {"wall_ms",...} in *ret_limits (new
+ *	       reference); UINT32_MAX: the policy takes the tool away (a warning, nothing granted)
+ */
+MUST_USE int catalog_build(json_t *agent, json_t *manifests, const char *policy_name, json_t *env,
+			   json_t *pass, const char *home,
+			   uint32_t (*cell_of)(void *ctx, const char *tool, json_t **ret_limits),
+			   void *ctx, json_t **ret, struct err *err);
+
+/**
+ * manifest_find_tool - catalog tool by name, or by alias ("-" and "_" are alike); borrowed or NULL
+ */
+json_t *manifest_find_tool(json_t *catalog, const char *name);
+
+/**
+ * manifest_validate - arguments against the tool's inputSchema (the subset that manifests may use)
+ * Errors name the JSON pointer, what was expected, and the nearest key for an unknown one.
+ */
+MUST_USE int manifest_validate(json_t *tool, json_t *arguments, struct err *err);
+
+struct manifest_call {
+	char **argv;	  /* NULL-terminated */
+	char **env;	  /* NAME=VALUE set by the tool's manifest; NULL-terminated */
+	char *cwd;	  /* as the driver gave it, relative to the workspace or absolute; NULL: workspace */
+	uint64_t wall_ms; /* shorter limit asked for; 0: none */
+};
+
+/**
+ * manifest_expand - arguments (already validated) to what is executed; never through a shell of ours
+ * Applies the agent's patterns (Bash(git:*)): outside of them it is -EPERM with words for the model.
+ * @ret: manifest_call_fini frees
+ */
+MUST_USE int manifest_expand(json_t *tool, json_t *arguments, const char *workspace,
+			     struct manifest_call *ret, struct err *err);
+void manifest_call_fini(struct manifest_call *call);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * One driver on stdin/stdout. rpc frames lines, detects each line's dialect (MCP over JSON-RPC 2.0 in
+ * both eras; plain {"id","tool","arguments"}; Anthropic tool_use; OpenAI tool_calls, function_call)
+ * and answers in kind. It knows nothing of cells: it turns lines into calls on struct rpc_ops and
+ * results into lines. Single-threaded; every function runs on the broker's event loop.
+ *
+ * States of a call:  accepted --rpc_call_finish--> answered (freed)
+ *			 |--cancel from the driver: ops->cancel; the broker still calls
+ *			    rpc_call_finish once, and rpc sends what the dialect wants (MCP: nothing)
+ */
+#ifndef TOOLCELL_RPC_RPC_H
+#define TOOLCELL_RPC_RPC_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define RPC_LINE_BYTES_MAX ((size_t)64 << 20) /* a longer line is skipped and answered with an error */
+#define RPC_DEPTH_MAX 128		      /* nesting of JSON values */
+
+struct rpc;
+struct rpc_call;
+
+/* What a driver may read: full outputs that were cut, the agent's prompt, ... */
+struct rpc_resource {
+	char *uri;
+	char *name;
+	char *mime_type;
+	uint64_t bytes;
+};
+
+struct rpc_ops {
+	/**
+	 * call - a tool call whose envelope is well-formed
+	 * @call:      answered by exactly one rpc_call_finish, now or later
+	 * @tool:      as the driver spelt it; unknown names are the broker's to refuse
+	 * @arguments: object; borrowed for the duration of this function
+	 */
+	void (*call)(void *ctx, struct rpc_call *call, const char *tool, json_t *arguments);
+	/** cancel - the driver no longer wants it; called at most once per call */
+	void (*cancel)(void *ctx, struct rpc_call *call, const char *reason);
+	/** tools - array of catalog tools (name, title, description, inputSchema, outputSchema,
+	 * annotations); borrowed, never changes */
+	json_t *(*tools)(void *ctx);
+	/** tool_known - whether @name (or an alias) is granted; MCP answers -32602 otherwise */
+	bool (*tool_known)(void *ctx, const char *name);
+	/** resources - new array of {uri, name, mimeType, size, description}; caller decrefs */
+	json_t *(*resources)(void *ctx);
+	/**
+	 * resource_read - bytes of one resource
+	 * @ret: malloc'ed; caller frees.  Return: 0, -ENOENT, or -errno.
+	 */
+	int (*resource_read)(void *ctx, const char *uri, char **ret, size_t *ret_len,
+			     const char **ret_mime, struct err *err);
+	/** status - new object for the native dialect's {"type":"ping"}: calls running, queued */
+	json_t *(*status)(void *ctx);
+	/** send - one line for the driver, newline included; the broker queues it */
+	void (*send)(void *ctx, const char *line, size_t len);
+};
+
+struct rpc_config {
+	const char *instructions; /* for the model: what these tools are; borrowed, may be NULL */
+	const char *server_name;  /* "toolcell" */
+	const char *version;
+	bool fixtures; /* conformance fixtures: extra tools, prompts and resources, no cells */
+};
+
+struct rpc *rpc_new(const struct rpc_config *config, const struct rpc_ops *ops, void *ctx);
+void rpc_free(struct rpc *rpc);
+
+/**
+ * rpc_feed - bytes from the driver
+ * May call any of the ops before it returns.  Return: 0, or -ENOMEM after which the session ends.
+ */
+MUST_USE int rpc_feed(struct rpc *rpc, const char *data, size_t len);
+
+/** rpc_end - stdin has ended: an unterminated last line is handled as a line */
+MUST_USE int rpc_end(struct rpc *rpc);
+
+/** rpc_call_id - printable id of a call, unique among running calls, for results and logs */
+const char *rpc_call_id(const struct rpc_call *call);
+
+/** rpc_call_set_data / rpc_call_data - the broker's own pointer */
+void rpc_call_set_data(struct rpc_call *call, void *data);
+void *rpc_call_data(const struct rpc_call *call);
+
+/** rpc_call_wants_progress - whether the driver asked for progress of this call */
+bool rpc_call_wants_progress(const struct rpc_call *call);
+
+/**
+ * rpc_call_progress - tell the driver that a call lives
+ * @message: text made safe already (UTF-8, no control characters), or NULL
+ * Progress numbers are counted by rpc and strictly increase. Dropped silently where not wanted.
+ */
+void rpc_call_progress(struct rpc_call *call, const char *message);
+
+/**
+ * rpc_call_finish - answer, in the call's dialect; @call is gone afterwards
+ * @result: a toolcell.result/1 object; borrowed
+ * @text:   the same for a reader who sees nothing else; borrowed
+ *
+ * MCP: content = [text], structuredContent = result, isError for the statuses refused, error and
+ * stopped. Native: {"id", "result": result, "text"}. Anthropic: tool_result. OpenAI: role tool, or
+ * function_call_output.
+ */
+void rpc_call_finish(struct rpc_call *call, json_t *result, const char *text);
+
+/**
+ * rpc_log - a log message for the driver, as its era and level allow
+ * @level: an RFC 5424 name: "debug", "info", "notice", "warning", "error"
+ * @data:  borrowed
+ */
+void rpc_log(struct rpc *rpc, const char *level, json_t *data);
+
+/**
+ * rpc_tools_format - catalog tools as a driver wants them
+ * @format: "mcp", "anthropic" or "openai"
+ * Return: new array, or NULL for an unknown format or without memory.
+ */
+json_t *rpc_tools_format(json_t *tools, const char *format);
+
+#endif
