@@ -1,0 +1,36 @@
+/* Giving things up for good: capabilities(7), prctl(2), seccomp(2), keyctl(2). */
+#ifndef TOOLCELL_CONFINE_PRIVILEGE_H
+#define TOOLCELL_CONFINE_PRIVILEGE_H
+
+#include <linux/filter.h>
+#include <stdint.h>
+
+#include "base/macros.h"
+
+/**
+ * privilege_drop_bounding - nothing that is executed from here on can have a capability
+ * Empties the bounding and ambient sets and locks securebits so that uid 0 means nothing either;
+ * needs CAP_SETPCAP unless all of that is so already. System calls only.  Return: 0 or -errno.
+ */
+MUST_USE int privilege_drop_bounding(void);
+
+/**
+ * privilege_drop_capabilities - out of every set, for ever
+ * privilege_drop_bounding, then permitted, effective and inheritable. Uses libcap, which allocates:
+ * not between clone and exec.  Return: 0 or -errno.
+ */
+MUST_USE int privilege_drop_capabilities(void);
+
+/** privilege_no_new - no_new_privs, inherited for ever.  Return: 0 or -errno. */
+MUST_USE int privilege_no_new(void);
+
+/** privilege_filter - install a seccomp program on all threads (TSYNC).  Return: 0 or -errno. */
+MUST_USE int privilege_filter(const struct sock_filter *insns, uint32_t count);
+
+/** privilege_new_keyring - an empty session keyring in place of the inherited one */
+MUST_USE int privilege_new_keyring(void);
+
+/** privilege_hide - not dumpable, no core: neither ptrace nor /proc/PID of ours for others */
+MUST_USE int privilege_hide(void);
+
+#endif

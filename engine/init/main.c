@@ -1,0 +1,237 @@
+/*
+ * toolcell-init, PID 1 of a cell.
+ *
+ * Theory of operation: the launcher's child has built the cell around itself (launch/child.c) and
+ * executed this static program, so nothing of the launcher's memory, environment or address-space
+ * layout is left. Init learns what to run from three descriptors (wire/report.h), gives up all
+ * privilege, starts the tool in a process of its own (tool.c) and then only waits:
+ *
+ *	starting --tool exec'd: REPORT_STARTED--> running --tool ends: REPORT_ENDED--> exit
+ *	   |--a step failed: REPORT_FAILED--> exit      |--launcher gone: exit
+ *
+ * Its exit makes the kernel kill whatever else lives in the pid namespace, daemons included. Init
+ * stands outside of the tool's Landlock domain and filter and is not dumpable: the tool can neither
+ * trace nor signal it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "confine/privilege.h"
+#include "init/tool.h"
+#include "wire/report.h"
+
+#define OOM_SCORE "1000" /* the tool dies before anything of the host's */
+
+struct init {
+	struct init_config config;
+	struct image image;
+	struct plan plan;
+	int signals; /* signalfd */
+	pid_t tool;
+};
+
+static void send_report(const struct init_report *report)
+{
+	/* A launcher that is gone needs no report; the loop sees the end of file. */
+	(void)!send(INIT_FD_CONTROL, report, sizeof(*report), MSG_NOSIGNAL);
+}
+
+static NORETURN void fail(enum report_step step, int num, uint32_t arg)
+{
+	struct init_report report = {
+		.type = REPORT_FAILED, .step = step, .num = num < 0 ? -num : num, .arg = arg};
+
+	send_report(&report);
+	_exit(EXIT_FAILURE);
+}
+
+static void read_config(struct init_config *config)
+{
+	ssize_t n = recv(INIT_FD_CONTROL, config, sizeof(*config), 0);
+
+	if (n != (ssize_t)sizeof(*config))
+		fail(STEP_CONFIG, n < 0 ? errno : EPROTO, 0);
+	if (!memchr(config->workspace, '\0', sizeof(config->workspace)))
+		fail(STEP_CONFIG, EPROTO, 0);
+}
+
+static void read_plan(struct plan *plan)
+{
+	struct stat st;
+	void *data;
+	int r;
+
+	if (fstat(INIT_FD_PLAN, &st) < 0)
+		fail(STEP_PLAN, errno, 0);
+	if (st.st_size <= 0 || (uintmax_t)st.st_size > PLAN_BYTES_MAX)
+		fail(STEP_PLAN, E2BIG, 0);
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, INIT_FD_PLAN, 0);
+	if (data == MAP_FAILED)
+		fail(STEP_PLAN, errno, 0);
+	r = plan_decode(data, (size_t)st.st_size, plan, NULL);
+	if (r < 0)
+		fail(STEP_PLAN, r, 0);
+	(void)munmap(data, (size_t)st.st_size);
+}
+
+/* What is forwarded to the tool's process group, and the death of children. */
+static void open_signals(struct init *in)
+{
+	static const int wanted[] = {SIGCHLD, SIGTERM, SIGINT,	SIGHUP,
+				     SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(wanted); i++)
+		(void)sigaddset(&set, wanted[i]);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		fail(STEP_CONFIG, errno, 0);
+	in->signals = signalfd(-1, &set, SFD_CLOEXEC);
+	if (in->signals < 0)
+		fail(STEP_CONFIG, errno, 0);
+}
+
+static void raise_oom_score(void)
+{
+	CLEANUP(fd_closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	/* Without it the tool is an ordinary candidate for the OOM killer: weaker manners, not
+	 * weaker walls; a policy may also have no /proc at all. */
+	if (fd >= 0)
+		(void)!write(fd, OOM_SCORE, strlen(OOM_SCORE));
+}
+
+static void give_up_privilege(void)
+{
+	int r = privilege_drop_capabilities();
+
+	if (r < 0)
+		fail(STEP_CAPABILITIES, r, 0);
+	r = privilege_no_new();
+	if (r < 0)
+		fail(STEP_NO_NEW_PRIVS, r, 0);
+}
+
+static void start_tool(struct init *in)
+{
+	struct tool_failure failure = {0};
+	int pipefd[2];
+	ssize_t n;
+
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		fail(STEP_FORK, errno, 0);
+	in->tool = fork();
+	if (in->tool < 0)
+		fail(STEP_FORK, errno, 0);
+	if (in->tool == 0)
+		tool_main(&in->config, &in->image, &in->plan, pipefd[1]);
+	(void)close(pipefd[1]);
+	/* End of file without a word means that exec has happened: the pipe is close-on-exec. */
+	n = fd_read_full(pipefd[0], &failure, sizeof(failure));
+	(void)close(pipefd[0]);
+	if (n == (ssize_t)sizeof(failure))
+		fail(failure.step, failure.num, failure.arg);
+	if (n != 0)
+		fail(STEP_FORK, EPROTO, 0);
+}
+
+static uint64_t us_of(struct timeval tv)
+{
+	return (uint64_t)tv.tv_sec * 1000000 + (uint64_t)tv.tv_usec;
+}
+
+static NORETURN void finish(int status)
+{
+	struct init_report report = {.type = REPORT_ENDED, .status = status};
+	struct rusage usage;
+
+	if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
+		report.user_us = us_of(usage.ru_utime);
+		report.system_us = us_of(usage.ru_stime);
+		report.read_bytes = (uint64_t)usage.ru_inblock * 512;
+		report.written_bytes = (uint64_t)usage.ru_oublock * 512;
+	}
+	send_report(&report);
+	_exit(EXIT_SUCCESS);
+}
+
+static void reap(const struct init *in)
+{
+	for (;;) {
+		int status;
+		pid_t pid = waitpid(-1, &status, WNOHANG);
+
+		if (pid <= 0)
+			return;
+		if (pid == in->tool)
+			finish(status);
+	}
+}
+
+static void handle_signal(const struct init *in)
+{
+	struct signalfd_siginfo info;
+
+	if (read(in->signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+		return;
+	if (info.ssi_signo == SIGCHLD)
+		reap(in);
+	else
+		(void)kill(-in->tool, (int)info.ssi_signo);
+}
+
+static NORETURN void wait_for_end(const struct init *in)
+{
+	for (;;) {
+		struct pollfd fds[] = {{in->signals, POLLIN, 0}, {INIT_FD_CONTROL, POLLIN, 0}};
+
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+			_exit(EXIT_FAILURE);
+		/* The launcher says nothing more: readable means that it is gone. */
+		if (fds[1].revents)
+			_exit(EXIT_FAILURE);
+		if (fds[0].revents)
+			handle_signal(in);
+	}
+}
+
+int main(void)
+{
+	struct init in = {.signals = -1};
+	struct init_report started = {.type = REPORT_STARTED};
+	int r;
+
+	if (privilege_hide() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		fail(STEP_CONFIG, errno, 0);
+	for (int fd = INIT_FD_CONTROL; fd < INIT_FD_N; fd++)
+		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+			fail(STEP_DESCRIPTORS, errno, (uint32_t)fd);
+	open_signals(&in);
+	read_config(&in.config);
+	r = image_map(INIT_FD_IMAGE, &in.image, NULL);
+	if (r < 0 || !image_cell(&in.image, in.config.cell))
+		fail(STEP_IMAGE, r < 0 ? r : EPROTO, in.config.cell);
+	read_plan(&in.plan);
+	raise_oom_score();
+	give_up_privilege();
+	start_tool(&in);
+	/* The tool has its own copies; holding these would keep its readers from seeing the end. */
+	for (int fd = 0; fd < INIT_FD_CONTROL; fd++)
+		(void)close(fd);
+	send_report(&started);
+	wait_for_end(&in);
+}

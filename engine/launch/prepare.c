@@ -1,0 +1,131 @@
+/*
+ * Theory of operation: while the child already works, the parent writes its id maps and dresses the
+ * mounts that only it may make: the workspace and the lower layers of overlays, idmapped so that the
+ * owner's ids on disk are the cell's inside (root mode). They travel as descriptors with "go"; init's
+ * configuration follows in the same queue.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fd.h"
+#include "confine/mount.h"
+#include "launch/launch.h"
+
+struct layers {
+	int fds[FD_PASS_MAX];
+	size_t n;
+};
+
+static void layers_close(struct layers *layers)
+{
+	while (layers->n > 0)
+		fd_closep(&layers->fds[--layers->n]);
+}
+
+static int add_layer(struct layers *layers, const char *path, bool readonly, int idmap)
+{
+	const uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (readonly ? MOUNT_ATTR_RDONLY : 0);
+	CLEANUP(fd_closep) int fd = -1;
+	int r;
+
+	if (layers->n == FD_PASS_MAX)
+		return -E2BIG;
+	r = mount_clone(AT_FDCWD, path, false, &fd);
+	if (r == 0)
+		r = mount_dress(fd, false, attrs, idmap);
+	if (r == 0)
+		layers->fds[layers->n++] = fd_take(&fd);
+	return r;
+}
+
+static int explain_idmap(const struct launcher *l, const char *what, int r, struct err *err)
+{
+	if (r == -EINVAL || r == -EOPNOTSUPP)
+		return err_set(err, EINVAL,
+			       "the file system of %s does not support id-mapped mounts; keep it on ext4, "
+			       "xfs, btrfs or tmpfs (Linux 6.3), or run toolcell as its owner", what);
+	return err_set(err, -r, "cannot mount %s for the cell", l->workspace);
+}
+
+/* The order is the child's: overlays as they come, the workspace last. */
+static int make_layers(const struct launcher *l, const struct call *call, struct layers *layers,
+		       struct err *err)
+{
+	const struct template *t = call->template;
+	int idmap = l->identities[call->slot].idmap;
+	bool readonly = call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY;
+	bool workspace = false;
+
+	for (uint32_t i = t->first; i < t->first + t->count; i++) {
+		const struct image_mount *m = image_mount(&l->image, i);
+		char path[32];
+		int r;
+
+		workspace |= m->type == IMAGE_MOUNT_WORKSPACE;
+		if (m->type != IMAGE_MOUNT_OVERLAY || l->mounts[i] != MOUNT_LATE)
+			continue;
+		r = template_late_path(i, path, sizeof(path));
+		if (r == 0)
+			r = add_layer(layers, path, true, idmap);
+		if (r < 0)
+			return explain_idmap(l, image_string(&l->image, m->source), r, err);
+	}
+	if (workspace) {
+		int r = add_layer(layers, ROOT_WORKSPACE, readonly, idmap);
+
+		if (r < 0)
+			return explain_idmap(l, l->workspace, r, err);
+	}
+	return 0;
+}
+
+/*
+ * RLIMIT_NPROC counts the user's processes within the cell's user namespace, init included. The pids
+ * controller does the same and tells how often it refused, so where it is there the rlimit stands
+ * behind it as a second line and must not answer first.
+ */
+static uint64_t nproc_of(const struct call *call)
+{
+	uint64_t processes = call->limits.processes + 1;
+
+	return call->leaf.enforced & 1U << CGROUP_PIDS ? processes * 2 : processes;
+}
+
+static int send_go(const struct launcher *l, struct call *call, const struct layers *layers,
+		   struct err *err)
+{
+	struct go go = {.n_fds = (uint32_t)layers->n};
+	struct init_config config = {
+		.cell = call->cell_index,
+		.landlock_abi = l->missing & FRAME_LAYER_LANDLOCK ? 0 : l->landlock_abi,
+		.readonly = (call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY) != 0,
+		.rlimit_nproc = nproc_of(call),
+		.limits = call->limits,
+	};
+	int r;
+
+	(void)snprintf(config.workspace, sizeof(config.workspace), "%s", l->workspace);
+	r = fd_send(call->control, &go, sizeof(go), layers->fds, layers->n);
+	if (r == 0)
+		r = fd_send(call->control, &config, sizeof(config), NULL, 0);
+	return r < 0 ? err_set(err, -r, "cannot talk to the cell") : 0;
+}
+
+int prepare_child(struct launcher *l, struct call *call, struct err *err)
+{
+	uint32_t outside = l->root_mode ? l->identities[call->slot].uid : 0;
+	struct ns_map map = {CELL_UID, outside};
+	struct layers layers = {.n = 0};
+	int r = ns_write_maps(l->proc, call->pid, map, map, 0);
+
+	if (r < 0)
+		return err_set(err, -r, "cannot write the cell's id maps");
+	if (l->root_mode)
+		r = make_layers(l, call, &layers, err);
+	if (r == 0)
+		r = send_go(l, call, &layers, err);
+	layers_close(&layers);
+	return r;
+}
