@@ -43,7 +43,10 @@ static int write_file(int proc, pid_t pid, const char *name, const char *text)
 	char path[64];
 	CLEANUP(fd_closep) int fd = -1;
 
-	(void)snprintf(path, sizeof(path), "%d/%s", pid, name);
+	if (pid == 0)
+		(void)snprintf(path, sizeof(path), "self/%s", name);
+	else
+		(void)snprintf(path, sizeof(path), "%d/%s", pid, name);
 	fd = openat(proc, path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

@@ -29,6 +29,7 @@ struct ns_map {
 
 /**
  * ns_write_maps - uid_map, gid_map of @pid's user namespace
+ * @pid: 0 for the calling process
  * @deny_setgroups: needed when the writer is not privileged over the parent namespace
  */
 MUST_USE int ns_write_maps(int proc, pid_t pid, struct ns_map uid, struct ns_map gid,

@@ -81,6 +81,25 @@ static int do_loopback(struct child *c, uint32_t *arg)
 	return c->call->cell->net == IMAGE_NET_LOOPBACK ? ns_loopback_up() : 0;
 }
 
+/*
+ * Rootless, the launcher may not write to /proc files of a process that is not dumpable, as its
+ * children are; the child may map the one id that it has by itself. Dumpable for two writes, while
+ * nothing but the launcher can see it.
+ */
+static int do_maps(struct child *c, uint32_t *arg)
+{
+	const struct ns_map map = {CELL_UID, 0};
+	int r;
+
+	(void)arg;
+	if (c->l->root_mode)
+		return 0;
+	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	r = ns_write_maps(c->l->proc, 0, map, map, 0);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return r;
+}
+
 static int do_go(struct child *c, uint32_t *arg)
 {
 	struct go go;
@@ -399,8 +418,9 @@ static const struct {
 } steps[] = {
 	{STEP_CGROUP_JOIN, do_cgroup_join}, {STEP_CGROUP_NS, do_cgroup_ns},
 	{STEP_HOSTNAME, do_hostname},	    {STEP_LOOPBACK, do_loopback},
-	{STEP_GO, do_go},		    {STEP_IDENTITY, do_identity},
-	{STEP_KEYRING, do_keyring},	    {STEP_ROOT, do_root},
+	{STEP_MAPS, do_maps},		    {STEP_GO, do_go},
+	{STEP_IDENTITY, do_identity},	    {STEP_KEYRING, do_keyring},
+	{STEP_ROOT, do_root},
 	{STEP_MOUNT, do_mounts},	    {STEP_PIVOT, do_pivot},
 	{STEP_CAPABILITIES, do_capabilities}, {STEP_DESCRIPTORS, do_descriptors},
 	{STEP_INIT_EXEC, do_init},

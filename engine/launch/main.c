@@ -143,7 +143,7 @@ static int become_root_of_namespace(struct err *err)
 	/* A new namespace makes the process non-dumpable in some kernels' eyes; its own /proc files
 	 * then belong to root. Dumpable for the length of three writes, while nothing else runs. */
 	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	r = proc < 0 ? -EIO : ns_write_maps(proc, getpid(), uid, gid, 1);
+	r = proc < 0 ? -EIO : ns_write_maps(proc, 0, uid, gid, 1);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return r < 0 ? err_set(err, EPERM, "this account's user namespace got no id maps: %s",
 			       userns_remedy(-r))

@@ -115,15 +115,16 @@ static int send_go(const struct launcher *l, struct call *call, const struct lay
 
 int prepare_child(struct launcher *l, struct call *call, struct err *err)
 {
-	uint32_t outside = l->root_mode ? l->identities[call->slot].uid : 0;
-	struct ns_map map = {CELL_UID, outside};
+	struct ns_map map = {CELL_UID, l->identities[call->slot].uid};
 	struct layers layers = {.n = 0};
-	int r = ns_write_maps(l->proc, call->pid, map, map, 0);
+	int r = 0;
 
-	if (r < 0)
-		return err_set(err, -r, "cannot write the cell's id maps");
-	if (l->root_mode)
+	if (l->root_mode) {
+		r = ns_write_maps(l->proc, call->pid, map, map, 0);
+		if (r < 0)
+			return err_set(err, -r, "cannot write the cell's id maps");
 		r = make_layers(l, call, &layers, err);
+	}
 	if (r == 0)
 		r = send_go(l, call, &layers, err);
 	layers_close(&layers);

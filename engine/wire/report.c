@@ -8,6 +8,7 @@ static const char *const names[STEP_N] = {
 	[STEP_KEYRING] = "make a session keyring",
 	[STEP_HOSTNAME] = "set the host name",
 	[STEP_LOOPBACK] = "bring up the loopback interface",
+	[STEP_MAPS] = "write its own id maps",
 	[STEP_GO] = "receive mounts from the launcher",
 	[STEP_IDENTITY] = "take the cell's user and group id",
 	[STEP_ROOT] = "attach the root file system",

@@ -66,7 +66,7 @@ static void add_rule(struct making *m, const char *path, uint32_t access)
 	m->n_rules++;
 }
 
-static void add_system(struct making *m, const char *extra_bind)
+static void add_system(struct making *m, const char *lower, const char *extra_bind)
 {
 	const uint32_t all = IMAGE_ACCESS_READ | IMAGE_ACCESS_WRITE | IMAGE_ACCESS_EXECUTE;
 
@@ -86,7 +86,7 @@ static void add_system(struct making *m, const char *extra_bind)
 	/* Below the home that each cell makes anew: must come late as well. */
 	add_mount(m, IMAGE_MOUNT_BIND, "/usr/share", "/home/me/share", IMAGE_MOUNT_READONLY, 0);
 	add_mount(m, IMAGE_MOUNT_FILE, "late\n", "/home/me/.config", 0, 0);
-	add_mount(m, IMAGE_MOUNT_OVERLAY, "/usr/include", "/home/me/over", 0, 8U << 20);
+	add_mount(m, IMAGE_MOUNT_OVERLAY, lower, "/home/me/over", 0, 8U << 20);
 	if (extra_bind)
 		add_mount(m, IMAGE_MOUNT_BIND, extra_bind, "/extra", IMAGE_MOUNT_READONLY, 0);
 	add_mount(m, IMAGE_MOUNT_WORKSPACE, NULL, NULL, 0, 0);
@@ -97,7 +97,7 @@ static void add_system(struct making *m, const char *extra_bind)
 	add_rule(m, NULL, all);
 }
 
-static int make_image(const struct harness_options *o)
+static int make_image(const struct harness *h, const struct harness_options *o)
 {
 	const struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
 	struct making m = {.b = image_builder_new()};
@@ -126,7 +126,7 @@ static int make_image(const struct harness_options *o)
 		cell.limits.processes = o->limits.processes;
 	if (o->limits.file_bytes)
 		cell.limits.file_bytes = o->limits.file_bytes;
-	add_system(&m, o->extra_bind);
+	add_system(&m, h->lower, o->extra_bind);
 	cell.mounts_count = m.n_mounts;
 	cell.rules_count = m.n_rules;
 	cell.insns_first = image_builder_insns(m.b, allow, 1);
@@ -159,6 +159,35 @@ static void exec_launcher(const int *fds, const char *workspace, pid_t engine)
 	_exit(1);
 }
 
+static void make_lower(struct harness *h)
+{
+	static const char *const names[] = {"kept", "removed"};
+
+	(void)snprintf(h->lower, sizeof(h->lower), "/tmp/toolcell-lower-XXXXXX");
+	cr_assert_not_null(mkdtemp(h->lower));
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		char path[128];
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "%s/%s", h->lower, names[i]);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+		cr_assert_geq(fd, 0);
+		cr_assert_eq(fd_write_full(fd, "host\n", 5), 0);
+		(void)close(fd);
+	}
+}
+
+static void remove_lower(const struct harness *h)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/kept", h->lower);
+	(void)unlink(path);
+	(void)snprintf(path, sizeof(path), "%s/removed", h->lower);
+	(void)unlink(path);
+	(void)rmdir(h->lower);
+}
+
 void harness_start(struct harness *h, const struct harness_options *options)
 {
 	const struct harness_options none = {0};
@@ -169,10 +198,11 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	(void)snprintf(h->workspace, sizeof(h->workspace), "/tmp/toolcell-test-XXXXXX");
 	cr_assert_not_null(mkdtemp(h->workspace));
 	cr_assert_eq(chmod(h->workspace, 0755), 0);
+	make_lower(h);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	cr_assert_eq(pipe2(alive, O_CLOEXEC), 0);
 	fds[LAUNCH_FD_BROKER] = pair[1];
-	fds[LAUNCH_FD_IMAGE] = make_image(options ? options : &none);
+	fds[LAUNCH_FD_IMAGE] = make_image(h, options ? options : &none);
 	fds[LAUNCH_FD_WORKSPACE] = open(h->workspace, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fds[LAUNCH_FD_ALIVE] = alive[0];
 	h->launcher = fork();
@@ -200,13 +230,12 @@ void harness_start(struct harness *h, const struct harness_options *options)
 void harness_stop(struct harness *h)
 {
 	int status;
-	char command[128];
 
 	(void)close(h->sock);
 	(void)close(h->alive);
 	cr_assert_eq(waitpid(h->launcher, &status, 0), h->launcher);
-	(void)snprintf(command, sizeof(command), "%s", h->workspace);
-	(void)rmdir(command);
+	(void)rmdir(h->workspace);
+	remove_lower(h);
 }
 
 static void collect(struct harness *h, int out, struct harness_result *ret)

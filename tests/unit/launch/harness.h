@@ -15,6 +15,7 @@ struct harness {
 	int sock;
 	int alive; /* write end; closing it is the supervisor's death */
 	char workspace[64];
+	char lower[64]; /* host folder below the overlay */
 	struct frame_ready ready;
 };
 
