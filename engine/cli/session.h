@@ -33,6 +33,7 @@ struct session {
 	int launcher_fd;	/* SOCK_SEQPACKET, frames of wire/frame.h; FRAME_READY not yet read */
 	int digest_fd;		/* SOCK_SEQPACKET, digest/protocol.h; -1 without */
 	int workspace_fd;	/* O_PATH | O_DIRECTORY */
+	int alive_fd;		/* write end; its closing tells the launcher to end */
 	char *workspace;	/* absolute host path, which is also the path inside */
 	char **environ_kept;	/* operator's environment, for passing by name; NULL-terminated */
 	pid_t launcher_pid;

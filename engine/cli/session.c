@@ -1,0 +1,341 @@
+/*
+ * Theory of operation: everything is looked up once, in the operator's name - workspace, policy image
+ * (compiled by toolcell-policyc, which exits before anything serves) - and handed to the children as
+ * descriptors at agreed numbers. The children get an empty environment, /dev/null for stdio and a
+ * process group of their own, so that a Ctrl-C at the terminal reaches this process alone, which then
+ * ends them in order.
+ */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/data.h"
+#include "base/fd.h"
+#include "digest/protocol.h"
+#include "launch/launch.h"
+
+#define UID_BASE_DEFAULT 1879113728U /* 0x70010000: above what distributions and systemd hand out */
+#define UID_COUNT_DEFAULT 4096U
+#define FD_HIGH 64 /* descriptors wait here before they are put at their numbers */
+#define CHILD_FDS_MAX 8
+#define POLICYC_FD 3
+#define POLICYC_REPLY_MAX 4096
+
+extern char **environ;
+
+/* Folders that are never a workspace, and whether what lies below them is none either. */
+static const struct {
+	const char *path;
+	bool below;
+} system_folders[] = {
+	{"/", false},	 {"/bin", true},   {"/boot", true}, {"/dev", true},   {"/etc", true},
+	{"/home", false}, {"/lib", true},  {"/lib32", true}, {"/lib64", true}, {"/libx32", true},
+	{"/media", false}, {"/mnt", false}, {"/opt", false}, {"/proc", true},  {"/root", false},
+	{"/run", true},	 {"/sbin", true},  {"/srv", false}, {"/sys", true},   {"/tmp", false},
+	{"/usr", true},	 {"/var", false},  {"/var/tmp", false},
+};
+
+static bool is_or_below(const char *path, const char *folder, bool below)
+{
+	size_t len = strlen(folder);
+
+	return strncmp(path, folder, len) == 0 && (path[len] == '\0' || (below && path[len] == '/'));
+}
+
+static int check_workspace(const char *path, struct err *err)
+{
+	const char *home = getenv("HOME");
+
+	for (size_t i = 0; i < ARRAY_SIZE(system_folders); i++)
+		if (is_or_below(path, system_folders[i].path, system_folders[i].below))
+			return err_set(err, EPERM,
+				       "workspace %s is a system folder; choose the folder of a project", path);
+	if (home && strcmp(path, home) == 0)
+		return err_set(err, EPERM,
+			       "workspace %s is your home folder, with everything private in it; choose the "
+			       "folder of a project", path);
+	return 0;
+}
+
+static int open_workspace(const char *name, struct session *s, struct err *err)
+{
+	struct stat st;
+
+	if (!name)
+		name = ".";
+	s->workspace = realpath(name, NULL);
+	if (!s->workspace)
+		return err_set(err, errno, "workspace %s", name);
+	if (check_workspace(s->workspace, err) < 0)
+		return -EPERM;
+	s->workspace_fd = open(s->workspace, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (s->workspace_fd < 0 || fstat(s->workspace_fd, &st) < 0)
+		return err_set(err, errno, "cannot open workspace %s", s->workspace);
+	return 0;
+}
+
+/* What a child is given: descriptor fds[i] of ours becomes first + i of its own. */
+struct spawn {
+	const char *program;
+	char **argv;
+	char **envp;
+	int first;
+	int fds[CHILD_FDS_MAX];
+	int n_fds;
+	bool keep_stderr;
+};
+
+static int add_actions(posix_spawn_file_actions_t *actions, const struct spawn *spawn, const int *high)
+{
+	int r = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDWR, 0);
+
+	if (r == 0)
+		r = posix_spawn_file_actions_adddup2(actions, 0, 1);
+	if (r == 0 && !spawn->keep_stderr)
+		r = posix_spawn_file_actions_adddup2(actions, 0, 2);
+	for (int i = 0; i < spawn->n_fds && r == 0; i++)
+		r = posix_spawn_file_actions_adddup2(actions, high[i], spawn->first + i);
+	return r;
+}
+
+static int spawn_with(const struct spawn *spawn, const int *high, pid_t *ret_pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	int r = posix_spawn_file_actions_init(&actions);
+
+	if (r != 0)
+		return r;
+	r = posix_spawnattr_init(&attr);
+	if (r != 0) {
+		(void)posix_spawn_file_actions_destroy(&actions);
+		return r;
+	}
+	(void)sigemptyset(&none);
+	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)posix_spawnattr_setpgroup(&attr, 0);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+	r = add_actions(&actions, spawn, high);
+	if (r == 0)
+		r = posix_spawn(ret_pid, spawn->program, &actions, &attr, spawn->argv, spawn->envp);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	(void)posix_spawnattr_destroy(&attr);
+	return r;
+}
+
+static int spawn_child(const struct spawn *spawn, pid_t *ret_pid, struct err *err)
+{
+	int high[CHILD_FDS_MAX];
+	int r = 0;
+
+	for (int i = 0; i < spawn->n_fds; i++)
+		high[i] = fcntl(spawn->fds[i], F_DUPFD_CLOEXEC, FD_HIGH);
+	for (int i = 0; i < spawn->n_fds; i++)
+		if (high[i] < 0)
+			r = EMFILE;
+	if (r == 0)
+		r = spawn_with(spawn, high, ret_pid);
+	for (int i = 0; i < spawn->n_fds; i++)
+		fd_closep(&high[i]);
+	return r != 0 ? err_set(err, r, "cannot start %s", spawn->program) : 0;
+}
+
+/* policyc answers with the sealed image, or with words. */
+static int read_image(int sock, struct session *s, struct err *err)
+{
+	char reply[POLICYC_REPLY_MAX + 1];
+	int fds[FD_PASS_MAX];
+	size_t n_fds;
+	ssize_t n = fd_recv(sock, reply, POLICYC_REPLY_MAX, fds, &n_fds);
+
+	if (n > 0 && reply[0] == 'I' && n_fds == 1) {
+		s->image_fd = fds[0];
+		return image_map(s->image_fd, &s->image, err);
+	}
+	while (n_fds > 0)
+		fd_closep(&fds[--n_fds]);
+	if (n > 1 && reply[0] == 'E') {
+		reply[n] = '\0';
+		return err_set(err, EINVAL, "%s", reply + 1);
+	}
+	return err_set(err, EPROTO, "toolcell-policyc ended without an answer");
+}
+
+static int compile_image(const struct session_options *o, struct session *s, struct err *err)
+{
+	static char words[][16] = {"image", "--out-fd", "3", "--agent", "--policy"};
+	char *program = NULL;
+	char *argv[9] = {NULL};
+	struct spawn spawn = {.envp = environ, .first = POLICYC_FD, .n_fds = 1, .keep_stderr = true};
+	int pair[2];
+	int n = 0;
+	int status;
+	pid_t pid;
+	int r = data_program("toolcell-policyc", &program, err);
+
+	if (r < 0)
+		return r;
+	argv[n++] = program;
+	argv[n++] = words[0];
+	argv[n++] = words[1];
+	argv[n++] = words[2];
+	if (o->agent) {
+		argv[n++] = words[3];
+		argv[n++] = (char *)(uintptr_t)o->agent;
+	}
+	if (o->policy) {
+		argv[n++] = words[4];
+		argv[n++] = (char *)(uintptr_t)o->policy;
+	}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		free(program);
+		return err_set(err, errno, "cannot make a socket");
+	}
+	spawn.program = program;
+	spawn.argv = argv;
+	spawn.fds[0] = pair[1];
+	r = spawn_child(&spawn, &pid, err);
+	(void)close(pair[1]);
+	if (r == 0) {
+		r = read_image(pair[0], s, err);
+		(void)waitpid(pid, &status, 0);
+	}
+	(void)close(pair[0]);
+	free(program);
+	return r;
+}
+
+static int start_launcher(const struct session_options *o, struct session *s, struct err *err)
+{
+	char pid[16];
+	char base[16];
+	char count[16];
+	char *launcher = NULL;
+	char *init = NULL;
+	char *empty[] = {NULL};
+	int pair[2] = {-1, -1};
+	int alive[2] = {-1, -1};
+	int r = data_program("toolcell-launcher", &launcher, err);
+
+	if (r == 0)
+		r = data_program("toolcell-init", &init, err);
+	if (r == 0 && (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
+		       pipe2(alive, O_CLOEXEC) < 0))
+		r = err_set(err, errno, "cannot make a socket");
+	if (r == 0) {
+		char *argv[] = {launcher, pid, s->workspace, init, base, count, NULL};
+		struct spawn spawn = {
+			.program = launcher, .argv = argv, .envp = empty, .first = LAUNCH_FD_BROKER,
+			.fds = {pair[1], s->image_fd, s->workspace_fd, alive[0]}, .n_fds = 4};
+
+		(void)snprintf(pid, sizeof(pid), "%d", getpid());
+		(void)snprintf(base, sizeof(base), "%u", o->uid_base ? o->uid_base : UID_BASE_DEFAULT);
+		(void)snprintf(count, sizeof(count), "%u", o->uid_count ? o->uid_count : UID_COUNT_DEFAULT);
+		r = spawn_child(&spawn, &s->launcher_pid, err);
+	}
+	fd_closep(&pair[1]);
+	fd_closep(&alive[0]);
+	s->launcher_fd = fd_take(&pair[0]);
+	s->alive_fd = fd_take(&alive[1]);
+	free(launcher);
+	free(init);
+	return r;
+}
+
+static int start_digest(const struct session_options *o, struct session *s, struct err *err)
+{
+	char uid[16];
+	char *program = NULL;
+	char *empty[] = {NULL};
+	int pair[2] = {-1, -1};
+	int r = o->digest ? data_program("toolcell-digest", &program, err) : 0;
+
+	if (!o->digest || r < 0)
+		return r;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
+		r = err_set(err, errno, "cannot make a socket");
+	} else {
+		char *argv[] = {program, uid, NULL};
+		struct spawn spawn = {.program = program, .argv = argv, .envp = empty,
+				      .first = DIGEST_SOCKET_FD, .fds = {pair[1]}, .n_fds = 1};
+
+		/* Root mode: the uid to become; "0" stays what it is. */
+		(void)snprintf(uid, sizeof(uid), "%u",
+			       s->broker_uid ? s->broker_uid - UID_BROKER + UID_DIGEST : 0);
+		r = spawn_child(&spawn, &s->digest_pid, err);
+	}
+	fd_closep(&pair[1]);
+	s->digest_fd = fd_take(&pair[0]);
+	free(program);
+	return r;
+}
+
+int session_start(const struct session_options *options, struct session *ret, struct err *err)
+{
+	uint32_t base = options->uid_base ? options->uid_base : UID_BASE_DEFAULT;
+	int r;
+
+	*ret = (struct session){.image_fd = -1, .launcher_fd = -1, .digest_fd = -1, .workspace_fd = -1,
+				.alive_fd = -1, .environ_kept = environ,
+				.broker_uid = geteuid() == 0 ? base + UID_BROKER : 0};
+	r = open_workspace(options->workspace, ret, err);
+	if (r == 0)
+		r = compile_image(options, ret, err);
+	if (r == 0)
+		r = start_launcher(options, ret, err);
+	if (r == 0)
+		r = start_digest(options, ret, err);
+	if (r < 0)
+		session_stop(ret);
+	return r;
+}
+
+int session_wait_ready(struct session *session, struct frame_ready *ret, struct err *err)
+{
+	union {
+		struct frame_head head;
+		struct frame_ready ready;
+		struct frame_fatal fatal;
+	} frame = {0};
+	int fds[FD_PASS_MAX];
+	size_t n_fds;
+	ssize_t n = fd_recv(session->launcher_fd, &frame, sizeof(frame), fds, &n_fds);
+
+	while (n_fds > 0)
+		fd_closep(&fds[--n_fds]);
+	if (n == (ssize_t)sizeof(frame.ready) && frame.head.type == FRAME_READY) {
+		*ret = frame.ready;
+		return 0;
+	}
+	if (n == (ssize_t)sizeof(frame.fatal) && frame.head.type == FRAME_FATAL) {
+		frame.fatal.text[sizeof(frame.fatal.text) - 1] = '\0';
+		return err_set(err, frame.fatal.num == EPERM ? EPERM : EINVAL, "%s", frame.fatal.text);
+	}
+	return err_set(err, EPROTO, "the launcher ended before it was ready");
+}
+
+void session_stop(struct session *session)
+{
+	/* The launcher takes the end of its pipe for the end of the session and cleans up. */
+	fd_closep(&session->alive_fd);
+	fd_closep(&session->launcher_fd);
+	fd_closep(&session->digest_fd);
+	fd_closep(&session->workspace_fd);
+	image_unmap(&session->image);
+	fd_closep(&session->image_fd);
+	free(session->workspace);
+	session->workspace = NULL;
+}
