@@ -23,6 +23,7 @@
 
 #include "base/data.h"
 #include "base/fd.h"
+#include "cli/cache.h"
 #include "digest/protocol.h"
 #include "launch/launch.h"
 
@@ -174,24 +175,18 @@ static int read_image(int sock, struct session *s, struct err *err)
 	return err_set(err, EPROTO, "toolcell-policyc ended without an answer");
 }
 
-static int compile_image(const struct session_options *o, struct session *s, struct err *err)
+static int run_policyc(const struct session_options *o, char *program, struct session *s,
+		       struct err *err)
 {
 	static char words[][16] = {"image", "--out-fd", "3", "--agent", "--policy"};
-	char *program = NULL;
-	char *argv[9] = {NULL};
-	struct spawn spawn = {.envp = environ, .first = POLICYC_FD, .n_fds = 1, .keep_stderr = true};
+	char *argv[9] = {program, words[0], words[1], words[2]};
+	struct spawn spawn = {.program = program, .argv = argv, .envp = environ, .first = POLICYC_FD,
+			      .n_fds = 1, .keep_stderr = true};
 	int pair[2];
-	int n = 0;
-	int status;
+	int n = 4;
+	int r;
 	pid_t pid;
-	int r = data_program("toolcell-policyc", &program, err);
 
-	if (r < 0)
-		return r;
-	argv[n++] = program;
-	argv[n++] = words[0];
-	argv[n++] = words[1];
-	argv[n++] = words[2];
 	if (o->agent) {
 		argv[n++] = words[3];
 		argv[n++] = (char *)(uintptr_t)o->agent;
@@ -200,20 +195,33 @@ static int compile_image(const struct session_options *o, struct session *s, str
 		argv[n++] = words[4];
 		argv[n++] = (char *)(uintptr_t)o->policy;
 	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
-		free(program);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		return err_set(err, errno, "cannot make a socket");
-	}
-	spawn.program = program;
-	spawn.argv = argv;
 	spawn.fds[0] = pair[1];
 	r = spawn_child(&spawn, &pid, err);
 	(void)close(pair[1]);
 	if (r == 0) {
 		r = read_image(pair[0], s, err);
-		(void)waitpid(pid, &status, 0);
+		(void)waitpid(pid, NULL, 0);
 	}
 	(void)close(pair[0]);
+	return r;
+}
+
+static int get_image(const struct session_options *o, struct session *s, struct err *err)
+{
+	char *program = NULL;
+	int r = data_program("toolcell-policyc", &program, err);
+
+	if (r < 0)
+		return r;
+	if (cache_load(o, program, &s->image_fd) == 0) {
+		r = image_map(s->image_fd, &s->image, err);
+	} else {
+		r = run_policyc(o, program, s, err);
+		if (r == 0)
+			cache_store(o, program, &s->image);
+	}
 	free(program);
 	return r;
 }
@@ -293,7 +301,7 @@ int session_start(const struct session_options *options, struct session *ret, st
 				.broker_uid = geteuid() == 0 ? base + UID_BROKER : 0};
 	r = open_workspace(options->workspace, ret, err);
 	if (r == 0)
-		r = compile_image(options, ret, err);
+		r = get_image(options, ret, err);
 	if (r == 0)
 		r = start_launcher(options, ret, err);
 	if (r == 0)

@@ -106,6 +106,16 @@ int mount_pivot(int root)
 	return 0;
 }
 
+int mount_open_plain(const char *path, int *ret_fd)
+{
+	struct open_how how = {
+		.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_NO_SYMLINKS,
+	};
+
+	return fd_result(syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how)), ret_fd);
+}
+
 int mount_open_target(int root, const char *path, int *ret_fd)
 {
 	struct open_how how = {

@@ -54,6 +54,12 @@ MUST_USE int mount_private(void);
 MUST_USE int mount_pivot(int root);
 
 /**
+ * mount_open_plain - a host path without any symbolic link on the way, as O_PATH
+ * Return: 0; -ELOOP when there is one, since what was checked is then not what is there.
+ */
+MUST_USE int mount_open_plain(const char *path, int *ret_fd);
+
+/**
  * mount_open_target - a path inside a tree under construction, as O_PATH
  * Symbolic links of the tree resolve inside of it (RESOLVE_IN_ROOT); magic links never.
  */

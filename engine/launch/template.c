@@ -55,14 +55,17 @@ static int fail(const struct builder *b, const struct image_mount *m, int r, con
 		       text_of(b, m->target));
 }
 
-/* A detached, dressed copy of a host path. */
+/* A detached, dressed copy of a host path, which policyc has freed of symbolic links. */
 static int clone_source(const struct builder *b, const struct image_mount *m, int *ret_fd)
 {
+	CLEANUP(fd_closep) int path = -1;
 	CLEANUP(fd_closep) int fd = -1;
 	bool device = m->type == IMAGE_MOUNT_DEVICE;
 	uint64_t attrs = MOUNT_ATTR_NOSUID;
-	int r = mount_clone(AT_FDCWD, text_of(b, m->source), !device, &fd);
+	int r = mount_open_plain(text_of(b, m->source), &path);
 
+	if (r == 0)
+		r = mount_clone(path, "", !device, &fd);
 	if (r < 0)
 		return r;
 	if (device) {
