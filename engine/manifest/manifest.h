@@ -31,7 +31,8 @@ MUST_USE int manifest_load_all(const char *const *dirs, const struct manifest_ob
  * agent_load - an agent file
  * @name_or_file: NAME is looked up in @dirs as NAME.md
  * @ret: new object {"name","description","prompt","policy" (or null),"file","grants":
- *	 [{"tool","pattern" (or null),"line"}],"warnings":[...]}; caller decrefs
+ *	 [{"tool","pattern" (or null),"line"}],"denied": [...] (disallowedTools, same shape),
+ *	 "warnings":[...],"infos":[...]}; caller decrefs
  */
 MUST_USE int agent_load(const char *name_or_file, const char *const *dirs,
 			const struct manifest_observer *observer, json_t **ret, struct err *err);
@@ -53,22 +54,34 @@ MUST_USE int catalog_build(json_t *agent, json_t *manifests, const char *policy_
  */
 json_t *manifest_find_tool(json_t *catalog, const char *name);
 
+/** manifest_name_equal - equal, "-" and "_" being alike */
+bool manifest_name_equal(const char *a, const char *b);
+
+/** manifest_is_named - whether @name is the name or an alias of a manifest or catalog tool */
+bool manifest_is_named(json_t *tool, const char *name);
+
 /**
  * manifest_validate - arguments against the tool's inputSchema (the subset that manifests may use)
- * Errors name the JSON pointer, what was expected, and the nearest key for an unknown one.
+ * Errors name the JSON pointer, what was expected, and the nearest key for an unknown one. A null
+ * counts as "not given".
  */
 MUST_USE int manifest_validate(json_t *tool, json_t *arguments, struct err *err);
 
 struct manifest_call {
-	char **argv;	  /* NULL-terminated */
-	char **env;	  /* NAME=VALUE set by the tool's manifest; NULL-terminated */
-	char *cwd;	  /* as the driver gave it, relative to the workspace or absolute; NULL: workspace */
-	uint64_t wall_ms; /* shorter limit asked for; 0: none */
+	char **argv; /* NULL-terminated */
+	char **env;  /* NAME=VALUE set by the tool's manifest; NULL-terminated */
+	char *cwd; /* as the driver gave it, relative to the workspace or absolute; NULL: workspace
+		    */
+	char *stdin_text; /* what the tool reads on stdin (inline source); NULL: stdin is empty */
+	size_t stdin_len;
+	uint64_t
+		wall_ms; /* what driver and manifest ask for, the lower of both; 0: nothing asked */
 };
 
 /**
- * manifest_expand - arguments (already validated) to what is executed; never through a shell of ours
- * Applies the agent's patterns (Bash(git:*)): outside of them it is -EPERM with words for the model.
+ * manifest_expand - arguments (already validated) to what is executed; never through a shell of
+ * ours Applies the agent's patterns (Bash(git:*)): outside of them it is -EPERM with words for the
+ * model.
  * @ret: manifest_call_fini frees
  */
 MUST_USE int manifest_expand(json_t *tool, json_t *arguments, const char *workspace,

@@ -1,12 +1,13 @@
 /*
- * One driver on stdin/stdout. rpc frames lines, detects each line's dialect (MCP over JSON-RPC 2.0 in
- * both eras; plain {"id","tool","arguments"}; Anthropic tool_use; OpenAI tool_calls, function_call)
- * and answers in kind. It knows nothing of cells: it turns lines into calls on struct rpc_ops and
- * results into lines. Single-threaded; every function runs on the broker's event loop.
+ * One driver on stdin/stdout. rpc frames lines, detects each line's dialect (MCP over JSON-RPC 2.0
+ * in both eras; plain {"id","tool","arguments"}; Anthropic tool_use; OpenAI tool_calls,
+ * function_call) and answers in kind. It knows nothing of cells: it turns lines into calls on
+ * struct rpc_ops and results into lines. Single-threaded; every function runs on the broker's
+ * event loop.
  *
  * States of a call:  accepted --rpc_call_finish--> answered (freed)
  *			 |--cancel from the driver: ops->cancel; the broker still calls
- *			    rpc_call_finish once, and rpc sends what the dialect wants (MCP: nothing)
+ *			    rpc_call_finish once; rpc sends what the dialect wants (MCP: nothing)
  */
 #ifndef TOOLCELL_RPC_RPC_H
 #define TOOLCELL_RPC_RPC_H
@@ -18,19 +19,12 @@
 
 #include "base/err.h"
 
-#define RPC_LINE_BYTES_MAX ((size_t)64 << 20) /* a longer line is skipped and answered with an error */
-#define RPC_DEPTH_MAX 128		      /* nesting of JSON values */
+/* A longer line is skipped and answered with an error. */
+#define RPC_LINE_BYTES_MAX ((size_t)64 << 20)
+#define RPC_DEPTH_MAX 128 /* nesting of JSON values */
 
 struct rpc;
 struct rpc_call;
-
-/* What a driver may read: full outputs that were cut, the agent's prompt, ... */
-struct rpc_resource {
-	char *uri;
-	char *name;
-	char *mime_type;
-	uint64_t bytes;
-};
 
 struct rpc_ops {
 	/**
@@ -47,7 +41,8 @@ struct rpc_ops {
 	json_t *(*tools)(void *ctx);
 	/** tool_known - whether @name (or an alias) is granted; MCP answers -32602 otherwise */
 	bool (*tool_known)(void *ctx, const char *name);
-	/** resources - new array of {uri, name, mimeType, size, description}; caller decrefs */
+	/** resources - what a driver may read (full outputs that were cut, ...): new array of
+	 * {uri, name, mimeType, size, description}; caller decrefs */
 	json_t *(*resources)(void *ctx);
 	/**
 	 * resource_read - bytes of one resource
@@ -80,6 +75,12 @@ MUST_USE int rpc_feed(struct rpc *rpc, const char *data, size_t len);
 /** rpc_end - stdin has ended: an unterminated last line is handled as a line */
 MUST_USE int rpc_end(struct rpc *rpc);
 
+/**
+ * rpc_wants_results_after_eof - whether a driver that has closed its end still reads answers
+ * A script that pipes its lines in does; an MCP host that closes stdin wants the server to end.
+ */
+bool rpc_wants_results_after_eof(const struct rpc *rpc);
+
 /** rpc_call_id - printable id of a call, unique among running calls, for results and logs */
 const char *rpc_call_id(const struct rpc_call *call);
 
@@ -87,7 +88,7 @@ const char *rpc_call_id(const struct rpc_call *call);
 void rpc_call_set_data(struct rpc_call *call, void *data);
 void *rpc_call_data(const struct rpc_call *call);
 
-/** rpc_call_wants_progress - whether the driver asked for progress of this call */
+/** rpc_call_wants_progress - the driver asked (progressToken, "progress": true), no cancel yet */
 bool rpc_call_wants_progress(const struct rpc_call *call);
 
 /**
@@ -104,7 +105,9 @@ void rpc_call_progress(struct rpc_call *call, const char *message);
  *
  * MCP: content = [text], structuredContent = result, isError for the statuses refused, error and
  * stopped. Native: {"id", "result": result, "text"}. Anthropic: tool_result. OpenAI: role tool, or
- * function_call_output.
+ * function_call_output; these three carry the text alone, because the models' APIs refuse members
+ * that they do not know, and the result too, as "toolcell", when the driver's line had
+ * "toolcell": true.
  */
 void rpc_call_finish(struct rpc_call *call, json_t *result, const char *text);
 
@@ -112,6 +115,8 @@ void rpc_call_finish(struct rpc_call *call, json_t *result, const char *text);
  * rpc_log - a log message for the driver, as its era and level allow
  * @level: an RFC 5424 name: "debug", "info", "notice", "warning", "error"
  * @data:  borrowed
+ *
+ * MCP only: to a legacy session at its level, or while a modern request that asked for it runs.
  */
 void rpc_log(struct rpc *rpc, const char *level, json_t *data);
 

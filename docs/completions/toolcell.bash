@@ -1,0 +1,68 @@
+# bash completion for toolcell(1)
+
+_toolcell_names() {
+	toolcell "$1" list --json 2>/dev/null | grep -o '"name": *"[^"]*"' | sed 's/.*: *"//; s/"$//'
+}
+
+_toolcell() {
+	local cur prev words cword command i
+	local commands='serve exec run doctor policy agent tools help'
+	local common='--help --color'
+
+	cur=${COMP_WORDS[COMP_CWORD]}
+	prev=${COMP_WORDS[COMP_CWORD-1]}
+	command=
+	for ((i = 1; i < COMP_CWORD; i++)); do
+		case ${COMP_WORDS[i]} in
+		serve|exec|run|doctor|policy|agent|tools|help)
+			command=${COMP_WORDS[i]}
+			break ;;
+		esac
+	done
+
+	case $prev in
+	-a|--agent)
+		COMPREPLY=($(compgen -W "$(_toolcell_names agent)" -- "$cur") $(compgen -f -- "$cur"))
+		return ;;
+	-p|--policy)
+		COMPREPLY=($(compgen -W "$(_toolcell_names policy)" -- "$cur") $(compgen -f -- "$cur"))
+		return ;;
+	-w|--workspace)
+		COMPREPLY=($(compgen -d -- "$cur"))
+		return ;;
+	-r|--result)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return ;;
+	--color)
+		COMPREPLY=($(compgen -W 'auto always never' -- "$cur"))
+		return ;;
+	-f|--format)
+		if [[ $command == tools ]]; then
+			COMPREPLY=($(compgen -W 'mcp anthropic openai' -- "$cur"))
+		else
+			COMPREPLY=($(compgen -W 'text json' -- "$cur"))
+		fi
+		return ;;
+	-t|--timeout|--uid-range)
+		return ;;
+	esac
+
+	case $command in
+	'') COMPREPLY=($(compgen -W "$commands $common --version" -- "$cur")) ;;
+	serve) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range" -- "$cur")) ;;
+	exec)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --result --timeout" -- "$cur"))
+		else
+			COMPREPLY=($(compgen -c -- "$cur"))
+		fi ;;
+	run) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --json --format" -- "$cur")) ;;
+	doctor) COMPREPLY=($(compgen -W "$common --workspace --uid-range --json" -- "$cur")) ;;
+	policy) COMPREPLY=($(compgen -W "check show list schema $common --effective --json $(_toolcell_names policy)" -- "$cur")) ;;
+	agent) COMPREPLY=($(compgen -W "check show list $common --json $(_toolcell_names agent)" -- "$cur")) ;;
+	tools) COMPREPLY=($(compgen -W "$common --agent --policy --format" -- "$cur")) ;;
+	help) COMPREPLY=($(compgen -W "$commands" -- "$cur")) ;;
+	esac
+}
+
+complete -F _toolcell toolcell

@@ -1,0 +1,39 @@
+# fish completion for toolcell(1)
+
+function __toolcell_names
+	toolcell $argv[1] list --json 2>/dev/null | string match -rag '"name": *"([^"]*)"'
+end
+
+set -l commands serve exec run doctor policy agent tools help
+complete -c toolcell -f
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Show the version'
+complete -c toolcell -s h -l help -d 'Show help'
+complete -c toolcell -l color -x -a 'auto always never' -d 'When to colour'
+
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a serve -d 'Answer a driver on standard input and output'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a exec -d 'Run any command in a cell'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a run -d 'Call one tool and print its result'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Probe what can be enforced here'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a policy -d 'Check, show and list policies'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a agent -d 'Check, show and list agents'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a tools -d 'Print the tools and their schemas'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a help -d 'Show help'
+
+complete -c toolcell -n '__fish_seen_subcommand_from serve exec run' -s a -l agent -x -a '(__toolcell_names agent)' -d 'Agent'
+complete -c toolcell -n '__fish_seen_subcommand_from serve exec run' -s p -l policy -x -a '(__toolcell_names policy)' -d 'Policy'
+complete -c toolcell -n '__fish_seen_subcommand_from serve exec run doctor' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'Workspace'
+complete -c toolcell -n '__fish_seen_subcommand_from serve exec run doctor' -l uid-range -x -d 'BASE:COUNT'
+complete -c toolcell -n '__fish_seen_subcommand_from exec' -s r -l result -r -F -d 'Write the result object'
+complete -c toolcell -n '__fish_seen_subcommand_from exec' -s t -l timeout -x -d 'Shorter time limit'
+complete -c toolcell -n '__fish_seen_subcommand_from exec' -a '(__fish_complete_subcommand)'
+complete -c toolcell -n '__fish_seen_subcommand_from run' -s j -l json -x -d 'Arguments as one JSON object'
+complete -c toolcell -n '__fish_seen_subcommand_from run' -s f -l format -x -a 'text json' -d 'What is printed'
+complete -c toolcell -n '__fish_seen_subcommand_from doctor' -s j -l json -d 'One JSON object'
+complete -c toolcell -n '__fish_seen_subcommand_from policy' -a 'check show list schema (__toolcell_names policy)'
+complete -c toolcell -n '__fish_seen_subcommand_from policy' -l effective -d 'With what it inherits'
+complete -c toolcell -n '__fish_seen_subcommand_from policy agent' -l json -d 'JSON instead of text'
+complete -c toolcell -n '__fish_seen_subcommand_from agent' -a 'check show list (__toolcell_names agent)'
+complete -c toolcell -n '__fish_seen_subcommand_from tools' -l agent -x -a '(__toolcell_names agent)' -d 'Only what it is granted'
+complete -c toolcell -n '__fish_seen_subcommand_from tools' -l policy -x -a '(__toolcell_names policy)' -d 'With its limits'
+complete -c toolcell -n '__fish_seen_subcommand_from tools' -l format -x -a 'mcp anthropic openai' -d 'As a host takes them'
+complete -c toolcell -n '__fish_seen_subcommand_from help' -a "$commands"

@@ -1,0 +1,72 @@
+#compdef toolcell
+# zsh completion for toolcell(1)
+
+_toolcell_names() {
+	local -a names
+	names=(${(f)"$(toolcell $1 list --json 2>/dev/null | grep -o '"name": *"[^"]*"' | sed 's/.*: *"//; s/"$//')"})
+	compadd -a names
+	_files
+}
+
+_toolcell() {
+	local context state state_descr line
+	typeset -A opt_args
+	local -a common commands start
+	common=(
+		'(-h --help)'{-h,--help}'[show help and exit]'
+		'--color[when to colour]:when:(auto always never)'
+	)
+	start=(
+		'(-a --agent)'{-a,--agent}'[agent whose tools and policy hold]:agent:{_toolcell_names agent}'
+		'(-p --policy)'{-p,--policy}'[policy instead of the agent'\''s]:policy:{_toolcell_names policy}'
+		'(-w --workspace)'{-w,--workspace}'[directory to work on]:directory:_directories'
+		'--uid-range[host uids that cells run under]:BASE\:COUNT:'
+	)
+	commands=(
+		'serve:answer a driver on standard input and output'
+		'exec:run any command in a cell'
+		'run:call one tool and print its result'
+		'doctor:probe what this kernel and account can enforce'
+		'policy:check, show and list policies'
+		'agent:check, show and list agents'
+		'tools:print the tools and their schemas'
+		'help:show help'
+	)
+
+	_arguments -C $common '(-V --version)'{-V,--version}'[show the version and exit]' \
+		'1:command:->command' '*::argument:->argument'
+	case $state in
+	command) _describe command commands ;;
+	argument)
+		case $words[1] in
+		serve) _arguments $common $start ;;
+		exec)
+			_arguments $common $start \
+				'(-r --result)'{-r,--result}'[write the result object]:file:_files' \
+				'(-t --timeout)'{-t,--timeout}'[shorter time limit]:time:' \
+				'*::command:_normal' ;;
+		run)
+			_arguments $common $start \
+				'(-j --json)'{-j,--json}'[arguments as one JSON object]:object:' \
+				'(-f --format)'{-f,--format}'[what is printed]:format:(text json)' \
+				'1:tool:' '*:argument:' ;;
+		doctor)
+			_arguments $common '(-j --json)'{-j,--json}'[one JSON object]' \
+				'(-w --workspace)'{-w,--workspace}'[probe this file system]:directory:_directories' \
+				'--uid-range[probe these uids]:BASE\:COUNT:' ;;
+		policy)
+			_arguments $common '1:verb:(check show list schema)' '*:policy:{_toolcell_names policy}' \
+				'--effective[with what it inherits]' '--json[JSON instead of text]' ;;
+		agent)
+			_arguments $common '1:verb:(check show list)' '*:agent:{_toolcell_names agent}' \
+				'--json[JSON instead of text]' ;;
+		tools)
+			_arguments $common '--agent[only what it is granted]:agent:{_toolcell_names agent}' \
+				'--policy[with its limits]:policy:{_toolcell_names policy}' \
+				'--format[as a host takes them]:format:(mcp anthropic openai)' ;;
+		help) _describe command commands ;;
+		esac ;;
+	esac
+}
+
+_toolcell "$@"

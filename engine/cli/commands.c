@@ -1,0 +1,201 @@
+/*
+ * Theory of operation: tables only. A new subcommand is a row here, a function, a section in
+ * docs/toolcell.1.scd and words in docs/completions/; the tests of this module miss any of them.
+ */
+#include "cli/command.h"
+
+#include <string.h>
+
+#include "base/text.h"
+
+/* clang-format off */
+#define OPTION_AGENT {"agent", 'a', .kind = ARGS_TEXT, .value = "AGENT", \
+	.help = "agent whose tools and policy hold: a shipped name or a file", \
+	.offset = offsetof(struct args, agent)}
+#define OPTION_POLICY {"policy", 'p', .kind = ARGS_TEXT, .value = "POLICY", \
+	.help = "policy instead of the agent's: a shipped name or a file", \
+	.offset = offsetof(struct args, policy)}
+#define OPTION_WORKSPACE {"workspace", 'w', .kind = ARGS_TEXT, .value = "DIR", \
+	.help = "directory to work on; the current one when not given", \
+	.offset = offsetof(struct args, workspace)}
+#define OPTION_UID_RANGE {"uid-range", .kind = ARGS_UID_RANGE, .value = "BASE:COUNT", \
+	.help = "as root: host uids that cells run under, each its own", \
+	.offset = offsetof(struct args, uids)}
+/* clang-format on */
+
+static const char *const run_formats[] = {"text", "json", NULL};
+
+static const struct args_option serve_options[] = {
+	OPTION_AGENT,
+	OPTION_POLICY,
+	OPTION_WORKSPACE,
+	OPTION_UID_RANGE,
+	{"conformance-fixtures", .kind = ARGS_FLAG, .hidden = true,
+	 .help = "answer the MCP conformance suite's fixture requests",
+	 .offset = offsetof(struct args, fixtures)},
+};
+
+static const struct args_option exec_options[] = {
+	OPTION_AGENT,
+	OPTION_POLICY,
+	OPTION_WORKSPACE,
+	OPTION_UID_RANGE,
+	{"result", 'r', .kind = ARGS_TEXT, .value = "FILE",
+	 .help = "write the result object (JSON) to FILE", .offset = offsetof(struct args, result)},
+	{"timeout", 't', .kind = ARGS_DURATION, .value = "TIME",
+	 .help = "shorter time limit than the policy's, like 90s or 10min",
+	 .offset = offsetof(struct args, timeout_ms)},
+};
+
+static const struct args_option run_options[] = {
+	OPTION_AGENT,
+	OPTION_POLICY,
+	OPTION_WORKSPACE,
+	OPTION_UID_RANGE,
+	{"json", 'j', .kind = ARGS_TEXT, .value = "OBJECT",
+	 .help = "arguments as one JSON object; \"-\" reads it from standard input",
+	 .offset = offsetof(struct args, arguments)},
+	{"format", 'f', .kind = ARGS_CHOICE, .value = "FORMAT", .choices = run_formats,
+	 .help = "text for people (the default), or json: the result object",
+	 .offset = offsetof(struct args, format)},
+};
+
+static const struct args_option doctor_options[] = {
+	OPTION_WORKSPACE,
+	OPTION_UID_RANGE,
+	{"json", 'j', .kind = ARGS_FLAG, .help = "one JSON object of schema toolcell.doctor/1",
+	 .offset = offsetof(struct args, json)},
+};
+
+static const struct args_option policy_options[] = {
+	{"effective", .kind = ARGS_PASSED, .help = "show: with what it inherits"},
+	{"json", .kind = ARGS_PASSED, .help = "JSON instead of text"},
+};
+static const char *const policy_verbs[] = {"check", "show", "list", "schema", NULL};
+
+static const struct args_option agent_options[] = {
+	{"json", .kind = ARGS_PASSED, .help = "JSON instead of text"},
+};
+static const char *const agent_verbs[] = {"check", "show", "list", NULL};
+
+static const struct args_option tools_options[] = {
+	{"agent", .kind = ARGS_PASSED, .takes_value = true, .value = "AGENT",
+	 .help = "only the tools that this agent is granted"},
+	{"policy", .kind = ARGS_PASSED, .takes_value = true, .value = "POLICY",
+	 .help = "with the limits of this policy"},
+	{"format", .kind = ARGS_PASSED, .takes_value = true, .value = "FORMAT",
+	 .help = "mcp, anthropic or openai: the schemas as those hosts take them"},
+};
+
+static const struct args_option top_options[] = {
+	{"version", 'V', .kind = ARGS_FLAG, .help = "show the version and exit",
+	 .offset = offsetof(struct args, version)},
+};
+const struct args_table commands_top = {top_options, ARRAY_SIZE(top_options), .stop = true};
+
+static const char serve_details[] =
+	"Speaks MCP over stdio, and plain, Anthropic and OpenAI JSON lines; each line is\n"
+	"answered in its own dialect. Ends when standard input ends. Logs go to standard\n"
+	"error.\n";
+
+static const char exec_details[] =
+	"Standard input, output and error are passed through. Without --agent and --policy\n"
+	"the policy \"strict\" holds: a read-only workspace and nothing else.\n"
+	"\n"
+	"Exit status: the command's own; 128+N when signal N ended it, 137 when a limit on\n"
+	"memory, cpu time, processes or output did; 124 at the limit of wall time; 125\n"
+	"refused by policy or an error of the engine; 126 not executable; 127 not found;\n"
+	"2 wrong usage.\n";
+
+static const char run_details[] =
+	"KEY=VALUE gives an argument as text, KEY:=JSON as a number, list, object or\n"
+	"boolean:\n"
+	"    toolcell run cargo -a rust-engineer subcommand=check args:='[\"--workspace\"]'\n"
+	"\n"
+	"Exit status: 0 ok; 1 the tool failed; 124 stopped by a limit or cancelled; 125\n"
+	"refused by policy or an error of the engine; 2 wrong usage.\n";
+
+static const char doctor_details[] =
+	"Tries everything that a cell is made of, says what is missing and how to get it.\n"
+	"Leaves nothing behind. Exit status: 0 when the agent rust-engineer can work here,\n"
+	"else 1.\n";
+
+const struct command commands[] = {
+	{
+		.name = "serve",
+		.summary = "answer a driver on standard input and output",
+		.synopsis = "(--agent AGENT | --policy POLICY) [--workspace DIR]",
+		.details = serve_details,
+		.table = {serve_options, ARRAY_SIZE(serve_options), .stop = false},
+		.run = command_serve,
+	},
+	{
+		.name = "exec",
+		.summary = "run any command in a cell",
+		.synopsis = "[--agent A] [--policy P] [--workspace DIR] [--] COMMAND [ARGUMENT...]",
+		.details = exec_details,
+		.table = {exec_options, ARRAY_SIZE(exec_options), .stop = true},
+		.run = command_exec,
+	},
+	{
+		.name = "run",
+		.summary = "call one tool and print its result",
+		.synopsis = "(--agent A | --policy P) TOOL [--json OBJECT | KEY=VALUE... | "
+			    "KEY:=JSON...]",
+		.details = run_details,
+		.table = {run_options, ARRAY_SIZE(run_options), .stop = false},
+		.run = command_run,
+	},
+	{
+		.name = "doctor",
+		.summary = "probe what this kernel and account can enforce",
+		.synopsis = "[--workspace DIR] [--json]",
+		.details = doctor_details,
+		.table = {doctor_options, ARRAY_SIZE(doctor_options), .stop = false},
+		.run = command_doctor,
+	},
+	{
+		.name = "policy",
+		.summary = "check, show and list policies",
+		.synopsis = "(check | show | list | schema) [POLICY...] [--effective] [--json]",
+		.verbs = policy_verbs,
+		.table = {policy_options, ARRAY_SIZE(policy_options), .stop = false},
+		.passed_on = true,
+		.run = command_delegate,
+	},
+	{
+		.name = "agent",
+		.summary = "check, show and list agents",
+		.synopsis = "(check | show | list) [AGENT...] [--json]",
+		.verbs = agent_verbs,
+		.table = {agent_options, ARRAY_SIZE(agent_options), .stop = false},
+		.passed_on = true,
+		.run = command_delegate,
+	},
+	{
+		.name = "tools",
+		.summary = "print the tools and their schemas",
+		.synopsis = "[--agent AGENT] [--policy POLICY] [--format mcp|anthropic|openai]",
+		.table = {tools_options, ARRAY_SIZE(tools_options), .stop = false},
+		.passed_on = true,
+		.run = command_delegate,
+	},
+};
+const size_t commands_n = ARRAY_SIZE(commands);
+
+const struct command *command_find(const char *name)
+{
+	for (size_t i = 0; i < commands_n; i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+const char *command_suggest(const char *word)
+{
+	const char *names[ARRAY_SIZE(commands)];
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		names[i] = commands[i].name;
+	return text_nearest(word, names, ARRAY_SIZE(names));
+}

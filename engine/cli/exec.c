@@ -1,0 +1,331 @@
+/*
+ * Theory of operation: the cold-start path. No broker, no digest, no JSON unless --result: this
+ * process is the supervisor and speaks frames itself. It writes the plan, sends one FRAME_CALL with
+ * its own stdio, and waits:
+ *
+ *	ready --FRAME_CALL--> running --FRAME_ENDED--> done
+ *				|--SIGINT, SIGTERM, SIGHUP, SIGQUIT: FRAME_KILL, still running
+ *				`--end of file, FRAME_FATAL: error
+ *
+ * The cell has a session of its own, so that a terminal's Ctrl-C reaches this process and not the
+ * tool; it becomes a cancel of the call, which ends the tool's whole tree.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/engine.h"
+#include "cli/exec_env.h"
+#include "cli/ui.h"
+#include "cli/verdict.h"
+#include "wire/plan.h"
+
+#define CALL_ID 1
+
+struct exec {
+	struct session session;
+	struct frame_ready ready;
+	struct frame_ended ended;
+	const struct image_cell *cell;
+	uint32_t cell_index;
+	int signals; /* signalfd */
+	int signal;  /* that we were told to end by; 0: none */
+	int result;  /* descriptor of --result, or -1 */
+};
+
+/*
+ * The file that --result names, opened before anything runs so that a mistake costs no call. The
+ * workspace is the agents': a symbolic link in it could lead this process, perhaps root, anywhere.
+ */
+static int open_result(const char *path, int *ret_fd, struct err *err)
+{
+	struct open_how how = {
+		.flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+		.mode = 0644,
+		.resolve = RESOLVE_NO_SYMLINKS,
+	};
+	CLEANUP(fd_closep) int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+	struct stat st;
+
+	if (fd < 0 && errno == ELOOP)
+		return err_set(err, EINVAL,
+			       "--result %s runs through a symbolic link, which could lead "
+			       "anywhere; give the real path",
+			       path);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return err_set(err, errno, "cannot open --result %s", path);
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return err_set(err, EINVAL, "--result %s must be a regular file with one name",
+			       path);
+	if (ftruncate(fd, 0) < 0)
+		return err_set(err, errno, "cannot empty --result %s", path);
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
+/* The policy's own cell, without any tool's narrowing: its name is the policy's. */
+static int find_cell(struct exec *x, struct err *err)
+{
+	const struct image *image = &x->session.image;
+	const struct image_cell *cell;
+
+	for (uint32_t i = 0; (cell = image_cell(image, i)); i++) {
+		const char *name = image_string(image, cell->name);
+		const char *policy = image_string(image, cell->policy);
+
+		if (name && policy && strcmp(name, policy) == 0) {
+			x->cell = cell;
+			x->cell_index = i;
+			return 0;
+		}
+	}
+	return err_set(err, EINVAL, "the policy image has no cell without a tool");
+}
+
+static int check_timeout(const struct exec *x, uint64_t timeout_ms, struct err *err)
+{
+	char wanted[32];
+	char most[32];
+
+	if (timeout_ms <= x->cell->limits.wall_ms)
+		return 0;
+	return err_set(err, EINVAL,
+		       "--timeout %s is longer than the policy's limit of %s; a call may "
+		       "only lower it",
+		       ui_duration(wanted, sizeof(wanted), timeout_ms),
+		       ui_duration(most, sizeof(most), x->cell->limits.wall_ms));
+}
+
+static int seal_plan(const struct exec *x, const struct args *args, int *ret_fd, struct err *err)
+{
+	char *current = getcwd(NULL, 0);
+	const char *cwd = exec_env_cwd(current, x->session.workspace);
+	uint32_t flags = 0;
+	char **env = NULL;
+	int r;
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (isatty(fd) == 1)
+			flags |= PLAN_TTY;
+	r = exec_env_build(&x->session.image, x->cell, x->session.environ_kept, &env, err);
+	if (r == 0)
+		r = plan_seal((const char *const *)args->operands, (const char *const *)env, cwd,
+			      flags, ret_fd, err);
+	exec_env_free(env);
+	free(current);
+	return r;
+}
+
+static int send_call(const struct exec *x, const struct args *args, struct err *err)
+{
+	struct frame_call call = {
+		.head = {.type = FRAME_CALL, .bytes = sizeof(call), .call = CALL_ID},
+		.cell = x->cell_index,
+		.wall_ms = args->timeout_ms,
+	};
+	CLEANUP(fd_closep) int plan = -1;
+	int fds[FRAME_CALL_FDS] = {
+		[FRAME_FD_STDIN] = STDIN_FILENO,
+		[FRAME_FD_STDOUT] = STDOUT_FILENO,
+		[FRAME_FD_STDERR] = STDERR_FILENO,
+	};
+	int r = seal_plan(x, args, &plan, err);
+
+	if (r < 0)
+		return r;
+	fds[FRAME_FD_PLAN] = plan;
+	r = fd_send(x->session.launcher_fd, &call, sizeof(call), fds, ARRAY_SIZE(fds));
+	return r < 0 ? err_set(err, -r, "cannot send the call to the launcher") : 0;
+}
+
+/* From here on the signals that would end this process become frames. */
+static int open_signals(int *ret_fd, struct err *err)
+{
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(ending); i++) {
+		struct sigaction old;
+
+		/* nohup(1) and `&` in a script say by SIG_IGN that the signal is not meant for us.
+		 */
+		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+			(void)sigaddset(&set, ending[i]);
+	}
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return err_set(err, errno, "cannot block signals");
+	*ret_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return *ret_fd < 0 ? err_set(err, errno, "cannot make a signalfd") : 0;
+}
+
+static void on_signal(struct exec *x)
+{
+	struct frame_kill kill_frame = {
+		.head = {.type = FRAME_KILL, .bytes = sizeof(kill_frame), .call = CALL_ID},
+		.cause = FRAME_CAUSE_CANCELLED,
+	};
+	struct signalfd_siginfo info;
+	ssize_t n = read(x->signals, &info, sizeof(info));
+
+	if (n != (ssize_t)sizeof(info) || x->signal != 0)
+		return; /* told once is enough: the launcher is at it */
+	x->signal = (int)info.ssi_signo;
+	/* When it cannot be sent, the launcher's last frame or its death is there to be read. */
+	if (fd_send(x->session.launcher_fd, &kill_frame, sizeof(kill_frame), NULL, 0) < 0)
+		return;
+}
+
+/* What one datagram is; the length is checked before any field beyond the head is read. */
+union exec_frame {
+	struct frame_head head;
+	struct frame_ended ended;
+	struct frame_fatal fatal;
+	unsigned char room[FRAME_BYTES_MAX];
+};
+
+static int on_fatal(const union exec_frame *frame, struct err *err)
+{
+	char text[ERR_TEXT_MAX];
+
+	(void)text_quote(text, sizeof(text), frame->fatal.text,
+			 strnlen(frame->fatal.text, sizeof(frame->fatal.text)));
+	return err_set(err, EPERM, "the launcher gave up: %s", text);
+}
+
+/* Return: 1 when the call has ended, 0 to go on, -errno. */
+static int on_frame(struct exec *x, struct err *err)
+{
+	union exec_frame frame = {0};
+	int fds[FD_PASS_MAX];
+	size_t n_fds = 0;
+	ssize_t n = fd_recv(x->session.launcher_fd, &frame, sizeof(frame), fds, &n_fds);
+
+	while (n_fds > 0)
+		fd_closep(&fds[--n_fds]);
+	if (n <= 0)
+		return err_set(err, n < 0 ? (int)-n : EPIPE, "the launcher has died");
+	if (n == (ssize_t)sizeof(struct frame_fatal) && frame.head.type == FRAME_FATAL)
+		return on_fatal(&frame, err);
+	if (n == (ssize_t)sizeof(struct frame_started) && frame.head.type == FRAME_STARTED)
+		return 0;
+	if (n != (ssize_t)sizeof(struct frame_ended) || frame.head.type != FRAME_ENDED ||
+	    frame.head.call != CALL_ID)
+		return err_set(err, EPROTO,
+			       "the launcher sent frame %u of %zd bytes, which has no place "
+			       "here",
+			       frame.head.type, n);
+	x->ended = frame.ended;
+	return 1;
+}
+
+static int wait_ended(struct exec *x, struct err *err)
+{
+	struct pollfd polls[] = {
+		{.fd = x->session.launcher_fd, .events = POLLIN},
+		{.fd = x->signals, .events = POLLIN},
+	};
+	int r = 0;
+
+	while (r == 0) {
+		if (poll(polls, ARRAY_SIZE(polls), -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return err_set(err, errno, "cannot wait for the launcher");
+		}
+		if (polls[1].revents & POLLIN)
+			on_signal(x);
+		if (polls[0].revents)
+			r = on_frame(x, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+static int write_result(const struct exec *x, const char *tool, struct err *err)
+{
+	char *json = NULL;
+	int r;
+
+	if (x->result < 0)
+		return 0;
+	r = broker_result_from_frame(&x->session.image, x->cell, &x->ended, &x->ready, tool, &json,
+				     err);
+	if (r < 0)
+		return r;
+	r = fd_write_full(x->result, json, strlen(json));
+	if (r == 0)
+		r = fd_write_full(x->result, "\n", 1);
+	free(json);
+	return r < 0 ? err_set(err, -r, "cannot write the result") : 0;
+}
+
+static int run_call(struct exec *x, const struct args *args, struct err *err)
+{
+	int r = session_wait_ready(&x->session, &x->ready, err);
+
+	if (r == 0)
+		r = find_cell(x, err);
+	if (r == 0)
+		r = check_timeout(x, args->timeout_ms, err);
+	if (r == 0)
+		r = open_signals(&x->signals, err);
+	if (r == 0)
+		r = send_call(x, args, err);
+	if (r == 0)
+		r = wait_ended(x, err);
+	return r < 0 ? r : write_result(x, args->operands[0], err);
+}
+
+static int report(const struct exec *x)
+{
+	char text[ERR_TEXT_MAX];
+	const char *label = NULL;
+	const char *line = verdict_line(&x->ended, x->signal, text, sizeof(text), &label);
+
+	if (line)
+		ui_line(UI_BAD, label, "%s", line);
+	return verdict_exit_code(&x->ended, x->signal);
+}
+
+static int fail(const struct err *err, int code)
+{
+	ui_error(err);
+	return code;
+}
+
+int command_exec(const struct command *self, struct args *args, char **argv)
+{
+	struct exec x = {.signals = -1, .result = -1};
+	struct err err;
+	int r;
+
+	(void)self;
+	(void)argv;
+	if (args->n_operands == 0) {
+		(void)err_set(&err, EINVAL,
+			      "no command is given: toolcell exec -- COMMAND [ARGUMENT...]");
+		return fail(&err, CLI_USAGE);
+	}
+	if (!args->agent && !args->policy)
+		args->policy = "strict";
+	if (args->result && open_result(args->result, &x.result, &err) < 0)
+		return fail(&err, CLI_REFUSED);
+	if (engine_start(args, false, &x.session, &err) < 0)
+		return fail(&err, CLI_REFUSED);
+	r = run_call(&x, args, &err);
+	session_stop(&x.session);
+	fd_closep(&x.signals);
+	fd_closep(&x.result);
+	return r < 0 ? fail(&err, CLI_REFUSED) : report(&x);
+}

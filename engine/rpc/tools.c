@@ -1,0 +1,73 @@
+/*
+ * Theory of operation: the catalog holds more of a tool than a driver is told (argv templates,
+ * environment, limits); only the members named here leave.
+ */
+#include <string.h>
+
+#include "rpc/internal.h"
+
+/* Members of an MCP Tool, in the order in which people read them. */
+static const char *const mcp_members[] = {
+	"name",		"title",       "description", "inputSchema",
+	"outputSchema", "annotations", "icons",	      "_meta",
+};
+
+static json_t *mcp_tool(json_t *tool)
+{
+	json_t *shown = json_object();
+
+	for (size_t i = 0; i < ARRAY_SIZE(mcp_members); i++) {
+		json_t *value = json_object_get(tool, mcp_members[i]);
+
+		if (value && json_object_set(shown, mcp_members[i], value) < 0) {
+			json_decref(shown);
+			return NULL;
+		}
+	}
+	return shown;
+}
+
+static json_t *anthropic_tool(json_t *tool)
+{
+	return json_pack("{s:O, s:O*, s:O}", "name", json_object_get(tool, "name"), "description",
+			 json_object_get(tool, "description"), "input_schema",
+			 json_object_get(tool, "inputSchema"));
+}
+
+static json_t *openai_tool(json_t *tool)
+{
+	return json_pack("{s:s, s:{s:O, s:O*, s:O}}", "type", "function", "function", "name",
+			 json_object_get(tool, "name"), "description",
+			 json_object_get(tool, "description"), "parameters",
+			 json_object_get(tool, "inputSchema"));
+}
+
+static const struct {
+	const char *name;
+	json_t *(*tool)(json_t *tool);
+} formats[] = {
+	{"mcp", mcp_tool},
+	{"anthropic", anthropic_tool},
+	{"openai", openai_tool},
+};
+
+json_t *rpc_tools_format(json_t *tools, const char *format)
+{
+	json_t *list;
+	json_t *tool;
+	size_t row = 0;
+	size_t i;
+
+	while (row < ARRAY_SIZE(formats) && strcmp(formats[row].name, format) != 0)
+		row++;
+	if (row == ARRAY_SIZE(formats))
+		return NULL;
+	list = json_array();
+	json_array_foreach(tools, i, tool) {
+		if (json_array_append_new(list, formats[row].tool(tool)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	}
+	return list;
+}
