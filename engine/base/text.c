@@ -2,7 +2,7 @@
  * Theory of operation: one pass over the bytes, a small state machine for terminal escapes:
  *
  *	copy --ESC--> skip_escape: '[' to a final byte 0x40-0x7e; ']' 'P' '_' '^' 'X' to BEL or ESC \;
- *	otherwise the one byte behind ESC goes too.
+ *	otherwise intermediate bytes 0x20-0x2f and one final byte behind ESC go too.
  */
 #include "base/text.h"
 
@@ -110,7 +110,10 @@ static size_t escape_len(const unsigned char *p, size_t left)
 			return i + 2;
 		return i;
 	}
-	return p[1] >= 0x20 && p[1] < 0x7f ? 2 : 1;
+	/* ESC, intermediate bytes, one final byte: "ESC ( B" selects a character set. */
+	for (i = 1; i < left && p[i] >= 0x20 && p[i] < 0x30;)
+		i++;
+	return i < left && p[i] >= 0x30 && p[i] < 0x7f ? i + 1 : i;
 }
 
 static bool sequence_is_unsafe(const unsigned char *p, int n)

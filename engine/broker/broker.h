@@ -13,10 +13,10 @@
 #include "wire/image.h"
 
 struct broker_config {
-	int in_fd;	  /* driver to broker; borrowed */
-	int out_fd;	  /* broker to driver; borrowed */
-	int launcher_fd;  /* SOCK_SEQPACKET; FRAME_READY already read */
-	int digest_fd;	  /* SOCK_SEQPACKET or -1 */
+	int in_fd;	 /* driver to broker; borrowed */
+	int out_fd;	 /* broker to driver; borrowed */
+	int launcher_fd; /* SOCK_SEQPACKET; FRAME_READY already read */
+	int digest_fd;	 /* SOCK_SEQPACKET or -1 */
 	const struct image *image;
 	const struct frame_ready *ready;
 	const char *workspace;	    /* path inside cells and outside */
@@ -25,7 +25,13 @@ struct broker_config {
 };
 
 /**
- * broker_serve - until end of file on in_fd: then running calls are killed, output is flushed
+ * broker_serve - until end of file on in_fd
+ *
+ * Then an MCP session's calls are killed and we end within a second; calls of the other dialects,
+ * which scripts speak, run on and are answered. A driver that no longer reads ends it at once.
+ * Ignores SIGPIPE for the whole process. Needs the system calls listed in session.c; call
+ * json_object_seed(0) before the filter is installed, as jansson would open /dev/urandom later.
+ *
  * Return: 0 after a clean end, or -errno when the launcher was lost or memory ran out.
  */
 MUST_USE int broker_serve(const struct broker_config *config, struct err *err);
@@ -45,7 +51,8 @@ MUST_USE int broker_run_one(const struct broker_config *config, const char *tool
  * @ret: malloc'ed JSON text; caller frees
  */
 MUST_USE int broker_result_from_frame(const struct image *image, const struct image_cell *cell,
-				      const struct frame_ended *ended, const struct frame_ready *ready,
-				      const char *tool, char **ret, struct err *err);
+				      const struct frame_ended *ended,
+				      const struct frame_ready *ready, const char *tool, char **ret,
+				      struct err *err);
 
 #endif

@@ -127,8 +127,12 @@ static int spawn_with(const struct spawn *spawn, const int *high, pid_t *ret_pid
 	}
 	(void)sigemptyset(&none);
 	(void)posix_spawnattr_setsigmask(&attr, &none);
+	(void)sigaddset(&none, SIGPIPE); /* what a caller ignored would stay ignored */
+	(void)sigaddset(&none, SIGCHLD);
+	(void)posix_spawnattr_setsigdefault(&attr, &none);
 	(void)posix_spawnattr_setpgroup(&attr, 0);
-	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+						       POSIX_SPAWN_SETSIGDEF);
 	r = add_actions(&actions, spawn, high);
 	if (r == 0)
 		r = posix_spawn(ret_pid, spawn->program, &actions, &attr, spawn->argv, spawn->envp);

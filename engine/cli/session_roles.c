@@ -11,7 +11,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
+#include <jansson.h>
 #include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <signal.h>
@@ -50,26 +50,6 @@ static const int broker_calls[] = {
 #endif
 };
 
-static int drop_user(const struct session *s, struct err *err)
-{
-	gid_t id = s->broker_uid;
-
-	if (s->broker_uid == 0)
-		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 ||
-	    setresuid(s->broker_uid, s->broker_uid, s->broker_uid) < 0)
-		return err_set(err, errno, "the broker cannot give up root");
-	return 0;
-}
-
-/* An account without capabilities has no bounding set to empty and no securebits to lock. */
-static int drop_capabilities(struct err *err)
-{
-	int r = geteuid() == 0 ? privilege_drop_bounding() : 0;
-
-	return r < 0 ? err_set(err, -r, "the broker cannot give up capabilities") : 0;
-}
-
 static int restrict_files(struct err *err)
 {
 	const struct rlimit files = {BROKER_FILES, BROKER_FILES};
@@ -93,16 +73,15 @@ int session_become_broker(struct session *session, struct err *err)
 	fd_closep(&session->alive_fd);
 	fd_closep(&session->workspace_fd);
 	fd_closep(&session->image_fd);
-	r = drop_capabilities(err);
-	if (r == 0)
-		r = drop_user(session, err);
+	r = privilege_become(session->broker_uid);
 	if (r < 0)
-		return r;
+		return err_set(err, -r, "the broker cannot give up root");
 	r = privilege_hide();
 	if (r == 0)
 		r = privilege_no_new();
 	if (r < 0)
 		return err_set(err, -r, "the broker cannot be hardened");
+	json_object_seed(0); /* reads random bytes from a file, while there still are files */
 	r = restrict_files(err);
 	if (r < 0)
 		return r;

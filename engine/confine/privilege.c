@@ -2,6 +2,7 @@
 #include "confine/privilege.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <linux/keyctl.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
@@ -55,6 +56,21 @@ int privilege_drop_capabilities(void)
 	r = cap_set_proc(none) < 0 ? -errno : 0;
 	(void)cap_free(none);
 	return r;
+}
+
+int privilege_become(uint32_t id)
+{
+	int r;
+
+	if (id == 0)
+		return 0;
+	r = privilege_drop_bounding();
+	if (r < 0)
+		return r;
+	/* With SECBIT_NO_SETUID_FIXUP a change of uid no longer clears the sets by itself. */
+	if (setgroups(0, NULL) < 0 || setresgid(id, id, id) < 0 || setresuid(id, id, id) < 0)
+		return -errno;
+	return privilege_drop_capabilities();
 }
 
 int privilege_no_new(void)

@@ -21,6 +21,13 @@ MUST_USE int privilege_drop_bounding(void);
  */
 MUST_USE int privilege_drop_capabilities(void);
 
+/**
+ * privilege_become - root for good no more: capabilities, groups, then gid and uid @id
+ * @id: 0 when there is no root to give up: an account without capabilities has nothing to empty
+ * Return: 0 or -errno, after which the process must not go on.
+ */
+MUST_USE int privilege_become(uint32_t id);
+
 /** privilege_no_new - no_new_privs, inherited for ever.  Return: 0 or -errno. */
 MUST_USE int privilege_no_new(void);
 

@@ -4,13 +4,15 @@
  * the two pipes, and dies when done. The broker streams chunks into the input pipe while the tool
  * runs, ends with DIGEST_END, and reads one JSON object until end of file:
  *
- *	{"data": {...} | null, "text": "what a model should read first" | null, "success": true | false | null}
+ *	{"data": {...} | null, "text": "what a model should read first" | null,
+ *	 "success": true | false | null}
  *
  * Anything else (worker died, too long, not JSON) means: no data; the call's result says so.
  */
 #ifndef TOOLCELL_DIGEST_PROTOCOL_H
 #define TOOLCELL_DIGEST_PROTOCOL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #define DIGEST_SOCKET_FD 3
@@ -19,16 +21,22 @@
 #define DIGEST_REPLY_BYTES_MAX ((size_t)8 << 20)
 #define DIGEST_WORKERS_MAX 64U
 
+/* With two descriptors: the input pipe and the output pipe. */
 struct digest_request {
-	char name[DIGEST_NAME_MAX]; /* row of the parser table, NUL-padded; fds: input, output pipe */
+	char name[DIGEST_NAME_MAX]; /* row of the parser table, NUL-padded */
 };
 
 enum digest_stream {
-	DIGEST_END = 0,	   /* no payload */
+	DIGEST_END = 0, /* no payload */
 	DIGEST_STDOUT = 1,
 	DIGEST_STDERR = 2,
-	DIGEST_CALL = 3,   /* once, first: JSON {"tool", "argv": [...], "arguments": {...}, "workspace": "/path", "cwd": "/path"} */
-	DIGEST_STATUS = 4, /* once, before END: JSON {"cause": "exit", "exit_code": 101, "signal": null} */
+	/*
+	 * First. Several chunks make one text of at most 1 MiB, ended by any other chunk:
+	 * {"tool", "argv": [...], "arguments": {...}, "workspace": "/path", "cwd": "/path"}
+	 */
+	DIGEST_CALL = 3,
+	/* Once, before END: {"cause": "exit", "exit_code": 101, "signal": null} */
+	DIGEST_STATUS = 4,
 };
 
 struct digest_chunk {

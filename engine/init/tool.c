@@ -29,6 +29,7 @@
 #include "confine/privilege.h"
 
 #define MEMLOCK_BYTES (8U << 20)
+#define CPU_GRACE_S 2
 
 struct tool {
 	const struct init_config *config;
@@ -70,16 +71,18 @@ static int do_limits(const struct tool *t, uint32_t *arg)
 	const struct {
 		__rlimit_resource_t resource;
 		uint64_t value;
+		uint64_t hard;
 	} rows[] = {
-		{RLIMIT_CORE, 0},
-		{RLIMIT_CPU, cpu_s},
-		{RLIMIT_FSIZE, l->file_bytes},
-		{RLIMIT_MEMLOCK, MEMLOCK_BYTES},
-		{RLIMIT_NOFILE, l->open_files},
-		{RLIMIT_NPROC, t->config->rlimit_nproc},
-		{RLIMIT_MSGQUEUE, 0},
-		{RLIMIT_NICE, 0},
-		{RLIMIT_RTPRIO, 0},
+		{RLIMIT_CORE, 0, 0},
+		/* SIGXCPU at the limit, which names it; SIGKILL for who does not heed that. */
+		{RLIMIT_CPU, cpu_s, l->cpu_ms ? cpu_s + CPU_GRACE_S : cpu_s},
+		{RLIMIT_FSIZE, l->file_bytes, l->file_bytes},
+		{RLIMIT_MEMLOCK, MEMLOCK_BYTES, MEMLOCK_BYTES},
+		{RLIMIT_NOFILE, l->open_files, l->open_files},
+		{RLIMIT_NPROC, t->config->rlimit_nproc, t->config->rlimit_nproc},
+		{RLIMIT_MSGQUEUE, 0, 0},
+		{RLIMIT_NICE, 0, 0},
+		{RLIMIT_RTPRIO, 0, 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -89,8 +92,8 @@ static int do_limits(const struct tool *t, uint32_t *arg)
 		*arg = (uint32_t)rows[i].resource;
 		if (getrlimit(rows[i].resource, &have) < 0)
 			return -errno;
-		want.rlim_max = MIN(rows[i].value, have.rlim_max);
-		want.rlim_cur = want.rlim_max;
+		want.rlim_max = MIN(rows[i].hard, have.rlim_max);
+		want.rlim_cur = MIN(rows[i].value, want.rlim_max);
 		if (setrlimit(rows[i].resource, &want) < 0)
 			return -errno;
 	}

@@ -361,9 +361,12 @@ static void cause_of_failure(const struct launcher *l, const struct call *call,
 }
 
 /* What the kernel refused while the tool went down is the cause; a success has none. */
-static uint32_t cause_of_status(int status, const struct cgroup_usage *usage)
+static uint32_t cause_of_status(const struct call *call, const struct cgroup_usage *usage,
+				const struct frame_usage *used)
 {
+	int status = call->ended.status;
 	bool ok = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	uint64_t cpu_us = call->limits.cpu_ms * 1000;
 
 	if (ok)
 		return FRAME_CAUSE_EXIT;
@@ -371,7 +374,8 @@ static uint32_t cause_of_status(int status, const struct cgroup_usage *usage)
 		return FRAME_CAUSE_MEMORY_LIMIT;
 	if (usage->processes_refused > 0)
 		return FRAME_CAUSE_PROCESS_LIMIT;
-	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+	if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) ||
+	    (cpu_us && used->user_us + used->system_us >= cpu_us))
 		return FRAME_CAUSE_CPU_LIMIT;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ)
 		return FRAME_CAUSE_DISK_LIMIT;
@@ -389,7 +393,7 @@ static void decide_cause(const struct launcher *l, const struct call *call,
 	if (call->ended.type == REPORT_ENDED && WIFEXITED(status))
 		frame->exit_code = WEXITSTATUS(status);
 	if (call->ended.type == REPORT_ENDED) {
-		frame->cause = cause_of_status(status, usage);
+		frame->cause = cause_of_status(call, usage, &frame->usage);
 	} else if (call->failed.type == REPORT_FAILED) {
 		cause_of_failure(l, call, frame);
 	} else if (call->kill_cause != FRAME_CAUSE_N) {

@@ -29,7 +29,12 @@ static void start(void)
 	harness_start(&h, NULL);
 }
 
-TestSuite(frames, .init = start, .timeout = 60);
+static void stop(void)
+{
+	harness_remove(&h);
+}
+
+TestSuite(frames, .init = start, .fini = stop, .timeout = 60);
 
 static int good_plan(const char *command)
 {
@@ -109,7 +114,7 @@ ParameterizedTestParameters(frame_table, ends_the_session)
 	return cr_make_param_array(int, rows, ARRAY_SIZE(rows));
 }
 
-ParameterizedTest(int *row, frame_table, ends_the_session, .init = start, .timeout = 60)
+ParameterizedTest(int *row, frame_table, ends_the_session, .init = start, .fini = stop, .timeout = 60)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int fds[] = {good_plan("true"), null, null, null, null};

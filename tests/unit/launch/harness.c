@@ -234,6 +234,11 @@ void harness_stop(struct harness *h)
 	(void)close(h->sock);
 	(void)close(h->alive);
 	cr_assert_eq(waitpid(h->launcher, &status, 0), h->launcher);
+	harness_remove(h);
+}
+
+void harness_remove(const struct harness *h)
+{
 	(void)rmdir(h->workspace);
 	remove_lower(h);
 }

@@ -30,7 +30,10 @@ struct harness_options {
 };
 
 void harness_start(struct harness *h, const struct harness_options *options);
+
+/* End the session and remove its folders; or, when the test has ended it, only the folders. */
 void harness_stop(struct harness *h);
+void harness_remove(const struct harness *h);
 
 struct harness_result {
 	struct frame_ended ended;

@@ -1,0 +1,382 @@
+/*
+ * Theory of operation: the life of a call; the states are drawn in state.h. Everything that waits is
+ * driven by calls_tick, which looks at every call between two waits of the loop; there are at most
+ * BROKER_QUEUED_MAX + BROKER_RUNNING_MAX of them and each look is a few comparisons. Calls are kept
+ * in the order in which they came, so that the first one found in the queue is the next to start.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "broker/answer.h"
+#include "broker/result.h"
+#include "broker/state.h"
+
+static struct call *call_new(struct broker *b, const char *name, const char *tool)
+{
+	struct call *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->broker = b;
+	c->id = ++b->next_id;
+	c->stdin_fd = -1;
+	c->order_fd = -1;
+	for (int i = 0; i < STREAM_N; i++)
+		c->streams[i] = (struct call_stream){.call = c, .fd = -1, .output.spill_fd = -1};
+	c->merged.spill_fd = -1;
+	result_ended_init(&c->ended);
+	c->name = strdup(name);
+	c->tool_name = strdup(tool);
+	if (c->name && c->tool_name)
+		return c;
+	free(c->name);
+	free(c->tool_name);
+	free(c);
+	return NULL;
+}
+
+static void call_free(struct call *c)
+{
+	struct broker *b = c->broker;
+
+	drain_stop(c);
+	digest_io_fini(&c->digest);
+	for (int i = 0; i < STREAM_N; i++)
+		output_fini(&c->streams[i].output, &b->budget);
+	output_fini(&c->merged, NULL);
+	manifest_call_fini(&c->expanded);
+	json_decref(c->denials);
+	free(c->cwd);
+	free(c->digest_call);
+	free(c->name);
+	free(c->tool_name);
+	free(c);
+}
+
+static void append(struct broker *b, struct call *c)
+{
+	c->prev = b->last;
+	if (b->last)
+		b->last->next = c;
+	else
+		b->first = c;
+	b->last = c;
+}
+
+static void unlink_call(struct broker *b, struct call *c)
+{
+	if (c->prev)
+		c->prev->next = c->next;
+	else
+		b->first = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	else
+		b->last = c->prev;
+}
+
+void broker_call_error(struct call *c, int num, const char *text)
+{
+	c->state = CALL_DONE;
+	c->ended.cause = FRAME_CAUSE_LAUNCHER_ERROR;
+	c->ended.exit_code = -1;
+	c->ended.error_num = num;
+	(void)snprintf(c->ended.error, sizeof(c->ended.error), "%s", text);
+}
+
+static void refuse_busy(struct call *c)
+{
+	char text[128];
+
+	(void)snprintf(text, sizeof(text), "busy: %u calls are running and %u wait already",
+		       c->broker->running, c->broker->queued);
+	broker_call_refuse(c, "call", "queue of the session", NULL,
+			   "wait for the answers of earlier calls, then call again", text);
+}
+
+/* What would have been in force, for results of calls that never start. */
+static void init_limits(struct call *c)
+{
+	const struct image_cell *cell = c->cell ? c->cell : image_cell(c->broker->config->image, 0);
+
+	if (cell)
+		c->ended.limits = cell->limits;
+	if (c->wall_ms > 0)
+		c->ended.limits.wall_ms = c->wall_ms;
+}
+
+int broker_call_accept(struct broker *b, struct rpc_call *rpc, const char *name, const char *tool,
+		       json_t *arguments)
+{
+	struct call *c = call_new(b, name, tool);
+
+	if (!c)
+		return -ENOMEM;
+	c->rpc = rpc;
+	append(b, c);
+	if (rpc)
+		rpc_call_set_data(rpc, c);
+	broker_call_prepare(c, arguments);
+	init_limits(c);
+	if (c->state != CALL_QUEUED)
+		return 0;
+	if (b->queued >= BROKER_QUEUED_MAX || b->queued_bytes + c->bytes > BROKER_QUEUED_BYTES) {
+		refuse_busy(c);
+		return 0;
+	}
+	b->queued++;
+	b->queued_bytes += c->bytes;
+	progress_init(&c->progress, rpc && rpc_call_wants_progress(rpc), c->digest_call != NULL,
+		      loop_now_ms());
+	return 0;
+}
+
+static void leave_queue(struct call *c)
+{
+	if (c->state != CALL_QUEUED)
+		return;
+	c->broker->queued--;
+	c->broker->queued_bytes -= c->bytes;
+}
+
+void broker_call_cancel(struct call *c)
+{
+	switch (c->state) {
+	case CALL_QUEUED:
+		leave_queue(c);
+		c->ended.cause = FRAME_CAUSE_CANCELLED;
+		c->state = CALL_DONE;
+		break;
+	case CALL_RUNNING:
+		if (!c->kill_sent)
+			c->kill_cause = FRAME_CAUSE_CANCELLED;
+		frames_kill(c);
+		break;
+	case CALL_DRAINING:
+	case CALL_DIGESTING:
+		c->state = CALL_DONE; /* with what it has */
+		break;
+	case CALL_DONE:
+		break;
+	}
+}
+
+void calls_cancel_all(struct broker *b)
+{
+	for (struct call *c = b->first; c; c = c->next)
+		broker_call_cancel(c);
+}
+
+void calls_lose_all(struct broker *b, const char *text)
+{
+	for (struct call *c = b->first; c; c = c->next) {
+		leave_queue(c);
+		if (c->state == CALL_QUEUED || c->state == CALL_RUNNING)
+			broker_call_error(c, EPIPE, text);
+		c->state = CALL_DONE;
+	}
+}
+
+static char *status_text(const struct frame_ended *ended)
+{
+	char name[32];
+	bool exited = ended->cause == FRAME_CAUSE_EXIT;
+	json_t *status = json_pack("{s:s, s:o, s:s?}", "cause", frame_cause_name(ended->cause),
+				   "exit_code",
+				   exited ? json_integer(ended->exit_code) : json_null(), "signal",
+				   result_signal_name(ended->signal, name, sizeof(name)));
+	char *text = status ? json_dumps(status, JSON_COMPACT) : NULL;
+
+	json_decref(status);
+	return text;
+}
+
+void broker_call_end(struct call *c, const struct frame_ended *ended)
+{
+	struct image_limits limits = c->ended.limits;
+
+	c->ended = *ended;
+	/* A call that the launcher refused has none of its own. */
+	if (c->ended.limits.wall_ms == 0)
+		c->ended.limits = limits;
+	c->state = CALL_DRAINING;
+	drain_begin_end(c);
+}
+
+/* All output is here. A tool that never ran has nothing that a digest could read. */
+static void end_drain(struct call *c)
+{
+	bool ran = c->ended.cause != FRAME_CAUSE_POLICY &&
+		   c->ended.cause != FRAME_CAUSE_LAUNCHER_ERROR && !result_exec_failed(&c->ended);
+	char *status;
+
+	drain_stop(c);
+	if (!ran)
+		digest_io_fini(&c->digest);
+	if (!ran || !c->digest.used) {
+		c->state = CALL_DONE;
+		return;
+	}
+	c->state = CALL_DIGESTING;
+	status = status_text(&c->ended);
+	if (status)
+		digest_io_end(&c->digest, status);
+	else
+		c->state = CALL_DONE;
+	free(status);
+}
+
+static void send_progress(struct call *c, int64_t now_ms)
+{
+	struct buf line = {0};
+
+	if (!c->progress.wanted || !c->rpc || queue_is_full(&c->broker->queue))
+		return;
+	if (progress_take(&c->progress, now_ms, c->state == CALL_QUEUED, &line))
+		rpc_call_progress(c->rpc, line.data);
+	buf_fini(&line);
+}
+
+static void tick(struct call *c, int64_t now_ms)
+{
+	if (c->state == CALL_QUEUED || c->state == CALL_RUNNING)
+		send_progress(c, now_ms);
+	if (c->state == CALL_RUNNING)
+		frames_kill(c);
+	if (c->digest.used)
+		digest_io_tick(&c->digest, now_ms);
+	if (c->state == CALL_DRAINING && digest_io_full(&c->digest))
+		c->drain_deadline_ms = now_ms + BROKER_DRAIN_MS;
+	else if (c->state == CALL_DRAINING && (drain_ended(c) || now_ms >= c->drain_deadline_ms))
+		end_drain(c);
+	if (c->state == CALL_DIGESTING && c->digest.done)
+		c->state = CALL_DONE;
+	drain_update(c);
+}
+
+void calls_tick(struct broker *b, int64_t now_ms)
+{
+	for (struct call *c = b->first; c; c = c->next)
+		tick(c, now_ms);
+}
+
+int64_t calls_deadline(const struct broker *b)
+{
+	int64_t deadline = INT64_MAX;
+
+	for (const struct call *c = b->first; c; c = c->next) {
+		if (c->state == CALL_DONE)
+			return 0;
+		if (c->state == CALL_DRAINING)
+			deadline = MIN(deadline, c->drain_deadline_ms);
+		else if (c->state != CALL_DIGESTING && !queue_is_full(&b->queue))
+			deadline = MIN(deadline, progress_deadline(&c->progress));
+		if (c->digest.used && c->digest.deadline_ms != 0)
+			deadline = MIN(deadline, c->digest.deadline_ms);
+	}
+	return deadline;
+}
+
+static bool wants_merged(const struct call *c)
+{
+	return json_is_true(json_object_get(json_object_get(c->tool, "output"), "interleave"));
+}
+
+static int init_outputs(struct call *c)
+{
+	int r = 0;
+
+	if (c->streams[0].output.ends)
+		return 0; /* a launch that the launcher had no room for, tried again */
+	for (int i = 0; i < STREAM_N && r == 0; i++)
+		r = output_init(&c->streams[i].output);
+	if (r == 0 && wants_merged(c))
+		r = output_init(&c->merged);
+	return r;
+}
+
+/* Return: -EAGAIN when the launcher takes no more now. */
+static int launch(struct call *c)
+{
+	struct err err = {0};
+	int r = init_outputs(c);
+
+	resources_make_room(c->broker);
+	if (r == 0)
+		r = frames_launch(c, &err);
+	else
+		err_set(&err, -r, "no memory for the tool's output");
+	if (r == -EAGAIN)
+		return r;
+	c->broker->queued--;
+	c->broker->queued_bytes -= c->bytes;
+	if (r == -E2BIG)
+		broker_call_refuse(c, "argument", c->tool_name, NULL,
+				   "pass less: by a file in the workspace, for example", err.text);
+	else if (r < 0)
+		broker_call_error(c, -r, err.text);
+	else if (c->digest_call)
+		digest_io_start(&c->digest, &c->broker->loop, c->broker->config->digest_fd,
+				json_string_value(json_object_get(c->tool, "digest")),
+				c->digest_call);
+	return 0;
+}
+
+void calls_pump(struct broker *b)
+{
+	uint32_t calls_max = b->config->ready->calls_max;
+	unsigned int most = MIN((unsigned int)calls_max, BROKER_RUNNING_MAX);
+
+	for (struct call *c = b->first; c && b->running < MAX(most, 1U) && b->failed == 0;
+	     c = c->next)
+		if (c->state == CALL_QUEUED && launch(c) == -EAGAIN)
+			return;
+}
+
+static void settle(struct broker *b, struct call *c)
+{
+	json_t *result = NULL;
+	char *text = NULL;
+
+	/* The pipes of a call that was cut short are still open; their data is no longer wanted. */
+	drain_stop(c);
+	if (answer_build(c, &result, &text) < 0) {
+		broker_lose(b, ENOMEM, "no memory for the result of a call");
+	} else if (c->rpc) {
+		rpc_call_finish(c->rpc, result, text);
+	} else {
+		b->one_result = json_dumps(result, JSON_COMPACT);
+		b->one_text = text;
+		text = NULL;
+		if (!b->one_result)
+			broker_lose(b, ENOMEM, "no memory for the result of a call");
+	}
+	json_decref(result);
+	free(text);
+	unlink_call(b, c);
+	call_free(c);
+}
+
+void calls_settle(struct broker *b)
+{
+	struct call *next;
+
+	for (struct call *c = b->first; c; c = next) {
+		next = c->next;
+		if (c->state == CALL_DONE)
+			settle(b, c);
+	}
+}
+
+void calls_free_all(struct broker *b)
+{
+	while (b->first) {
+		struct call *c = b->first;
+
+		unlink_call(b, c);
+		call_free(c);
+	}
+}

@@ -1,0 +1,236 @@
+/*
+ * The broker's inner state, shared by the files of this folder only.
+ *
+ *	broker_call_accept --refused, or no room--------------------------------------------+
+ *	    |                                                                        v
+ *	    v            launch              FRAME_ENDED                           DONE --calls_settle-->
+ *	  QUEUED --> (frame sent) RUNNING --> DRAINING --EOF, 200 ms--> DIGESTING --^      answered, freed
+ *	    |                                     `------no digest-------------------|
+ *	    `--cancel, launcher lost-------------------------------------------------+
+ *
+ * Callbacks move a call to DONE and leave it in the list; only calls_settle, which runs between two
+ * waits, answers and frees. So no callback can meet a call that is gone.
+ */
+#ifndef TOOLCELL_BROKER_STATE_H
+#define TOOLCELL_BROKER_STATE_H
+
+#include <jansson.h>
+
+#include "broker/broker.h"
+#include "broker/digest_io.h"
+#include "broker/loop.h"
+#include "broker/output.h"
+#include "broker/progress.h"
+#include "broker/queue.h"
+#include "manifest/manifest.h"
+#include "rpc/rpc.h"
+#include "wire/frame.h"
+#include "wire/image.h"
+
+#define BROKER_RUNNING_MAX 8U /* calls at once, when the launcher takes as many */
+#define BROKER_QUEUED_MAX 256U
+#define BROKER_QUEUED_BYTES ((size_t)64 << 20) /* arguments that wait */
+#define BROKER_CHUNK_BYTES 65536U
+#define BROKER_KEPT_MAX 128U /* resources of calls that have ended */
+#define BROKER_DRAIN_MS 200  /* for end of file behind FRAME_ENDED */
+#define BROKER_END_MS 1000   /* from end of input to exit, for calls that are killed */
+
+enum call_state { CALL_QUEUED, CALL_RUNNING, CALL_DRAINING, CALL_DIGESTING, CALL_DONE };
+
+enum { STREAM_STDOUT, STREAM_STDERR, STREAM_N };
+
+struct call_stream {
+	struct call *call;
+	struct watch watch;
+	int fd;
+	struct output output;
+	unsigned char held[4]; /* an unfinished character, kept back from the merged output */
+	size_t held_len;
+};
+
+struct call {
+	struct call *next;
+	struct call *prev;
+	struct broker *broker;
+	struct rpc_call *rpc; /* NULL: broker_run_one */
+	uint64_t id;	      /* in frames */
+	char *name;	      /* for the result: rpc_call_id */
+	char *tool_name;
+	json_t *tool; /* in the catalog; NULL when unknown */
+	const struct image_cell *cell;
+	uint32_t cell_index;
+	enum call_state state;
+
+	struct manifest_call expanded;
+	char *cwd;
+	char *digest_call; /* payload of DIGEST_CALL; NULL: no digest */
+	size_t bytes;	   /* of what waits in the queue for this call */
+	uint64_t wall_ms;  /* sent to the launcher; 0: the cell's */
+	bool wall_asked;   /* ... because the driver asked */
+
+	uint32_t kill_cause; /* FRAME_CAUSE_EXIT: none wanted */
+	bool kill_sent;
+	bool frame_started;
+
+	struct call_stream streams[STREAM_N];
+	struct output merged; /* both, as they arrived; .ends NULL: not wanted */
+	struct watch order_watch;
+	int order_fd; /* epoll of order.c; -1: not in use */
+	struct watch stdin_watch;
+	int stdin_fd;
+	size_t stdin_done;
+	struct digest_io digest;
+	struct progress progress;
+
+	int64_t drain_deadline_ms;
+	uint64_t drain_left; /* bytes still read after FRAME_ENDED */
+	struct frame_ended ended;
+	json_t *denials; /* found by the broker itself; NULL: none */
+};
+
+/* Raw output that the driver may still read. */
+struct kept {
+	char *uri;
+	char *name;
+	const char *mime;
+	int fd;
+	uint64_t bytes;
+	uint64_t total; /* of the stream; more than @bytes when cut */
+};
+
+struct broker {
+	const struct broker_config *config;
+	json_t *catalog;
+	const char *agent; /* NULL: none */
+	const char *policy;
+	struct rpc *rpc; /* NULL in broker_run_one */
+	struct loop loop;
+	struct queue queue;
+	struct watch in_watch;
+	struct watch out_watch;
+	struct watch launcher_watch;
+	bool input_ended;
+	int64_t end_deadline_ms; /* 0: none */
+
+	struct call *first;
+	struct call *last;
+	unsigned int queued;
+	unsigned int running; /* as the launcher counts: FRAME_CALL sent, FRAME_ENDED not seen */
+	size_t queued_bytes;
+	uint64_t next_id;
+
+	struct output_budget budget;
+	struct kept kept[BROKER_KEPT_MAX]; /* oldest first */
+	size_t n_kept;
+
+	char chunk[BROKER_CHUNK_BYTES]; /* what is read goes through here */
+
+	int failed; /* -errno: the session cannot go on */
+	struct err failure;
+	char *one_result; /* broker_run_one */
+	char *one_text;
+};
+
+/* serve.c */
+MUST_USE int broker_init(struct broker *b, const struct broker_config *config, struct err *err);
+void broker_fini(struct broker *b);
+/** broker_lose - the session cannot go on; the first reason stays */
+void broker_lose(struct broker *b, int num, const char *text);
+/** broker_step - wait once, then timers, launches, answers */
+MUST_USE int broker_step(struct broker *b);
+extern const struct rpc_ops broker_rpc_ops; /* ctx: struct broker */
+
+/* call.c */
+/**
+ * broker_call_accept - a new call; answered by calls_settle, whatever becomes of it
+ * Return: 0 or -ENOMEM, which ends the session: there is no memory even to refuse.
+ */
+MUST_USE int broker_call_accept(struct broker *b, struct rpc_call *rpc, const char *name,
+				const char *tool, json_t *arguments);
+void broker_call_cancel(struct call *c);
+void calls_cancel_all(struct broker *b);
+/** calls_lose_all - the launcher is gone: what is not answered yet becomes an error */
+void calls_lose_all(struct broker *b, const char *text);
+void calls_tick(struct broker *b, int64_t now_ms);
+void calls_pump(struct broker *b);
+void calls_settle(struct broker *b);
+/** calls_free_all - without an answer: nobody listens any more */
+void calls_free_all(struct broker *b);
+/** calls_deadline - when calls_tick has something to do; INT64_MAX: never */
+int64_t calls_deadline(const struct broker *b);
+/** broker_call_end - FRAME_ENDED is here */
+void broker_call_end(struct call *c, const struct frame_ended *ended);
+/** broker_call_error - ours: status "error" */
+void broker_call_error(struct call *c, int num, const char *text);
+
+/* prepare.c */
+/**
+ * broker_call_prepare - find the tool, validate, expand; on refusal the call is DONE and says why
+ * @arguments: borrowed
+ */
+void broker_call_prepare(struct call *c, json_t *arguments);
+/** broker_call_refuse - policy said no before anything ran; formatted text becomes the reason */
+void broker_call_refuse(struct call *c, const char *operation, const char *object, const char *rule,
+			const char *remedy, const char *text);
+
+/* vars.c */
+/** vars_build - the environment of @c; NULL-terminated; vars_free frees.  NULL without memory. */
+char **vars_build(const struct call *c);
+void vars_free(char **vars);
+
+/* frames.c */
+/**
+ * frames_launch - hand @c to the launcher
+ * Return: 0; -EAGAIN: later; other -errno: this call cannot be started, @err says why.
+ */
+MUST_USE int frames_launch(struct call *c, struct err *err);
+/** frames_kill - send c->kill_cause, now or when the launcher reads again */
+void frames_kill(struct call *c);
+MUST_USE int frames_watch(struct broker *b);
+
+/* drain.c */
+MUST_USE int drain_start(struct call *c, int fds[STREAM_N], int stdin_fd);
+/** drain_update - read from the tool, or not, as the digest keeps up */
+void drain_update(struct call *c);
+/** drain_read - one read(2).  Return: bytes; 0 when there is nothing now or the stream has ended. */
+size_t drain_read(struct call_stream *s);
+MUST_USE int drain_watch(struct call_stream *s);
+uint64_t drain_bytes(const struct call *c);
+/** drain_begin_end - the tool is dead: take what is left in the pipes */
+void drain_begin_end(struct call *c);
+void drain_stop(struct call *c);
+bool drain_ended(const struct call *c);
+
+/* denial.c */
+/** denials_append_limits - what limits the call met.  Return: 0 or -ENOMEM. */
+MUST_USE int denials_append_limits(json_t *denials, const struct frame_ended *ended,
+				   const char *policy, bool wall_asked, uint64_t output_bytes);
+json_t *denial_new(const char *layer, const char *operation, const char *object,
+		   const char *errno_name, const char *rule, const char *remedy);
+
+/* resources.c */
+json_t *resources_list(struct broker *b);
+MUST_USE int resources_read(struct broker *b, const char *uri, char **ret, size_t *ret_len,
+			    const char **ret_mime, struct err *err);
+/**
+ * resources_keep - the raw bytes of a stream of @c, for later
+ * @ret_uri: malloc'ed; NULL when nothing could be kept
+ */
+void resources_keep(struct call *c, const char *stream, struct output *out, char **ret_uri);
+void resources_fini(struct broker *b);
+/** resources_make_room - forget the oldest until the budget has room for one more stream */
+void resources_make_room(struct broker *b);
+
+/* text.c */
+struct text_parts {
+	const char *status;
+	const char *body;  /* safe already; NULL or "" without */
+	const char *error; /* foreign; NULL without */
+	const char *note;
+	json_t *denials;
+	const struct frame_ended *ended;
+};
+/** text_half - malloc'ed; NULL without memory */
+char *text_half(const struct text_parts *parts);
+
+#endif

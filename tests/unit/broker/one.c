@@ -1,0 +1,106 @@
+/* One call without a driver, and the result of a call that the broker did not see. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fixture.h"
+
+static struct fixture f;
+
+static void set_up(void)
+{
+	fixture_prepare(&f, &(struct fixture_options){0});
+}
+
+static void tear_down(void)
+{
+	fixture_stop(&f);
+}
+
+TestSuite(one, .init = set_up, .fini = tear_down, .timeout = 30);
+
+static int run(const char *tool, const char *arguments, char **result, char **text, struct err *err)
+{
+	struct broker_config config = fixture_config(&f);
+
+	return broker_run_one(&config, tool, arguments, result, text, err);
+}
+
+Test(one, gives_both_halves)
+{
+	char *result = NULL;
+	char *text = NULL;
+	struct err err = {0};
+
+	cr_assert_eq(run("sh", "{\"command\":\"echo hi; exit 2\"}", &result, &text, &err), 0, "%s",
+		     err.text);
+	cr_expect(strstr(result, "\"status\":\"failed\""), "%s", result);
+	cr_expect_str_eq(text, "hi\nexit code 2");
+	free(result);
+	free(text);
+}
+
+Test(one, refusal_is_a_result_and_no_error)
+{
+	char *result = NULL;
+	char *text = NULL;
+	struct err err = {0};
+
+	cr_assert_eq(run("nothing", "{}", &result, &text, &err), 0, "%s", err.text);
+	cr_expect(strstr(result, "\"status\":\"refused\""), "%s", result);
+	free(result);
+	free(text);
+}
+
+Test(one, arguments_must_be_an_object)
+{
+	static const char *const wrong[] = {"", "[]", "{", "{\"a\":1,\"a\":2}", "1"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		char *result = NULL;
+		char *text = NULL;
+		struct err err = {0};
+
+		cr_expect_eq(run("sh", wrong[i], &result, &text, &err), -EINVAL, "row %zu", i);
+		cr_expect_null(result);
+		cr_expect_eq(strncmp(err.text, "arguments: ", 11), 0, "row %zu: %s", i, err.text);
+	}
+}
+
+Test(one, lost_launcher_is_an_error)
+{
+	char *result = NULL;
+	char *text = NULL;
+	struct err err = {0};
+
+	cr_expect_lt(run("sh", "{\"command\":\"@die\"}", &result, &text, &err), 0);
+	cr_expect_null(result);
+	cr_expect(strstr(err.text, "the launcher is gone"), "%s", err.text);
+}
+
+Test(one, result_from_a_frame_has_limits_that_were_met)
+{
+	struct frame_ended ended = {
+		.cause = FRAME_CAUSE_EXIT,
+		.usage = {.processes_refused = 7,
+			  .processes_peak = 64,
+			  .memory_peak_bytes = UINT64_MAX},
+		.limits = image_cell(&f.image, 0)->limits,
+	};
+	char *text = NULL;
+	struct err err;
+	json_t *result;
+	json_t *denial;
+
+	cr_assert_eq(broker_result_from_frame(&f.image, image_cell(&f.image, 0), &ended, &f.ready,
+					      "exec", &text, &err),
+		     0);
+	result = json_loads(text, 0, NULL);
+	denial = json_array_get(json_object_get(result, "denials"), 0);
+	cr_expect_str_eq(json_string_value(json_object_get(result, "status")), "ok");
+	cr_expect_eq(json_integer_value(json_object_get(denial, "count")), 7);
+	cr_expect_str_eq(json_string_value(json_object_get(denial, "errno")), "EAGAIN");
+	json_decref(result);
+	free(text);
+}
