@@ -30,18 +30,19 @@ static const struct {
 		   offsetof(struct image_header, rules)},
 	[ENV] = {"variables", sizeof(struct image_env), IMAGE_ENV_MAX,
 		 offsetof(struct image_header, env)},
-	[INSNS] = {"instructions", sizeof(struct sock_filter), IMAGE_CELLS_MAX * IMAGE_CELL_INSNS_MAX,
-		   offsetof(struct image_header, insns)},
+	[INSNS] = {"instructions", sizeof(struct sock_filter),
+		   IMAGE_CELLS_MAX *IMAGE_CELL_INSNS_MAX, offsetof(struct image_header, insns)},
 	[INPUTS] = {"inputs", sizeof(struct image_input), IMAGE_INPUTS_MAX,
 		    offsetof(struct image_header, inputs)},
 	[STRINGS] = {"bytes of text", 1, IMAGE_BYTES_MAX, offsetof(struct image_header, strings)},
-	[CATALOG] = {"bytes of catalog", 1, IMAGE_BYTES_MAX, offsetof(struct image_header, catalog)},
+	[CATALOG] = {"bytes of catalog", 1, IMAGE_BYTES_MAX,
+		     offsetof(struct image_header, catalog)},
 };
 static_assert(ARRAY_SIZE(sections) == SECTION_N, "every section has a row");
 
 struct image_builder {
 	struct buf section[SECTION_N];
-	uint32_t *slots; /* offset + 1 of a string; 0 is free */
+	uint32_t *slots;  /* offset + 1 of a string; 0 is free */
 	uint32_t n_slots; /* power of two */
 	uint32_t n_strings;
 	struct err err; /* num 0: all is well */

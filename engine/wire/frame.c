@@ -30,11 +30,10 @@ static_assert(ARRAY_SIZE(cause_names) == FRAME_CAUSE_N, "every cause has a name"
 
 /* By the number of the bit. */
 static const char *const layer_names[] = {
-	"namespace:user", "namespace:mnt", "namespace:pid", "namespace:net",
-	"namespace:ipc",  "namespace:uts", "namespace:cgroup", "namespace:time",
-	"seccomp",	  "landlock",	   "cgroup:memory",    "cgroup:pids",
-	"cgroup:cpu",	  "cgroup:io",	   "private_uid",      "groups",
-	"keyring",	  "capabilities",
+	"namespace:user", "namespace:mnt",    "namespace:pid",	"namespace:net", "namespace:ipc",
+	"namespace:uts",  "namespace:cgroup", "namespace:time", "seccomp",	 "landlock",
+	"cgroup:memory",  "cgroup:pids",      "cgroup:cpu",	"cgroup:io",	 "private_uid",
+	"groups",	  "keyring",	      "capabilities",
 };
 static_assert((1U << ARRAY_SIZE(layer_names)) - 1 == FRAME_LAYER_ALL, "every layer has a name");
 

@@ -42,8 +42,8 @@ void image_unmap(struct image *image)
 		*image = (struct image){0};
 }
 
-static const void *record(const struct image *image, const struct image_range *range, uint32_t index,
-			  size_t size)
+static const void *record(const struct image *image, const struct image_range *range,
+			  uint32_t index, size_t size)
 {
 	if (index >= range->count)
 		return NULL;

@@ -1,8 +1,8 @@
 /*
  * Theory of operation: a plan is a header and then NUL-terminated strings: arguments, environment,
  * working directory, and nothing behind. Decoding copies the strings once into a block that begins
- * with the two vectors, so that what init later uses cannot change under it, and walks them with one
- * cursor that never leaves the copy.
+ * with the two vectors, so that what init later uses cannot change under it, and walks them with
+ * one cursor that never leaves the copy.
  */
 #include "wire/plan.h"
 
@@ -47,10 +47,11 @@ int plan_seal(const char *const *argv, const char *const *envp, const char *cwd,
 	if (r == 0)
 		r = buf_append(&out, cwd, strlen(cwd) + 1);
 	if (r < 0)
-		return err_set(err, -r,
-			       "the arguments and environment of a call may have %u and %u entries and "
-			       "%zu bytes together",
-			       PLAN_ARGS_MAX, PLAN_ENV_MAX, PLAN_BYTES_MAX);
+		return err_set(
+			err, -r,
+			"the arguments and environment of a call may have %u and %u entries and "
+			"%zu bytes together",
+			PLAN_ARGS_MAX, PLAN_ENV_MAX, PLAN_BYTES_MAX);
 	header.bytes = (uint32_t)out.len;
 	memcpy(out.data, &header, sizeof(header));
 	r = plan_decode(out.data, out.len, &check, err);
@@ -106,7 +107,8 @@ static int take_strings(struct cursor *c, char **vector, uint32_t n, struct err 
 static int verify_strings(const struct plan *plan, const struct cursor *c, struct err *err)
 {
 	if (c->at != c->end)
-		return err_set(err, EINVAL, "plan: %td bytes behind the last string", c->end - c->at);
+		return err_set(err, EINVAL, "plan: %td bytes behind the last string",
+			       c->end - c->at);
 	if (plan->argv[0][0] == '\0')
 		return err_set(err, EINVAL, "plan: the name of the program is empty");
 	for (char **e = plan->envp; *e; e++)
@@ -142,8 +144,8 @@ int plan_decode(const void *data, size_t bytes, struct plan *ret, struct err *er
 	int r;
 
 	if (bytes < sizeof(h) || bytes > PLAN_BYTES_MAX)
-		return err_set(err, EINVAL, "plan: %zu bytes; %zu to %zu are accepted", bytes, sizeof(h),
-			       PLAN_BYTES_MAX);
+		return err_set(err, EINVAL, "plan: %zu bytes; %zu to %zu are accepted", bytes,
+			       sizeof(h), PLAN_BYTES_MAX);
 	memcpy(&h, data, sizeof(h));
 	r = verify_header(&h, bytes, err);
 	if (r < 0)

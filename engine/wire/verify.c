@@ -1,8 +1,8 @@
 /*
  * Theory of operation: one pass from the outside in. First the header: magic, version, and a layout
  * that is canonical (sections in the order of the header, each at the next multiple of eight, zero
- * padding, nothing behind the last), so that no two sections overlap and no byte is unaccounted for.
- * Then strings as a whole, then each record of each section against one row that says what its
+ * padding, nothing behind the last), so that no two sections overlap and no byte is unaccounted
+ * for. Then strings as a whole, then each record of each section against one row that says what its
  * fields may hold; a field that a type does not use must be empty. The launcher runs with privilege
  * on what passes here: whatever is not known to be right is refused, with section and index.
  */
@@ -38,13 +38,16 @@ static const struct section {
 	uint32_t min;
 	uint32_t max;
 } sections[] = {
-	{"cells", offsetof(struct image_header, cells), sizeof(struct image_cell), 1, IMAGE_CELLS_MAX},
+	{"cells", offsetof(struct image_header, cells), sizeof(struct image_cell), 1,
+	 IMAGE_CELLS_MAX},
 	{"mounts", offsetof(struct image_header, mounts), sizeof(struct image_mount), 0,
 	 IMAGE_MOUNTS_MAX},
-	{"rules", offsetof(struct image_header, rules), sizeof(struct image_rule), 0, IMAGE_RULES_MAX},
-	{"environment", offsetof(struct image_header, env), sizeof(struct image_env), 0, IMAGE_ENV_MAX},
+	{"rules", offsetof(struct image_header, rules), sizeof(struct image_rule), 0,
+	 IMAGE_RULES_MAX},
+	{"environment", offsetof(struct image_header, env), sizeof(struct image_env), 0,
+	 IMAGE_ENV_MAX},
 	{"insns", offsetof(struct image_header, insns), sizeof(struct sock_filter), 1,
-	 IMAGE_CELLS_MAX * IMAGE_CELL_INSNS_MAX},
+	 IMAGE_CELLS_MAX *IMAGE_CELL_INSNS_MAX},
 	{"inputs", offsetof(struct image_header, inputs), sizeof(struct image_input), 0,
 	 IMAGE_INPUTS_MAX},
 	{"strings", offsetof(struct image_header, strings), 1, 1, IMAGE_BYTES_MAX},
@@ -73,16 +76,18 @@ static const struct {
 			      IMAGE_MOUNT_READONLY | IMAGE_MOUNT_NOEXEC | IMAGE_MOUNT_OPTIONAL,
 			      STRING_PATH, STRING_PATH, false, false},
 	[IMAGE_MOUNT_TMPFS] = {"tmpfs", IMAGE_MOUNT_NOEXEC, STRING_NONE, STRING_PATH, true, true},
-	[IMAGE_MOUNT_PROC] = {"proc", IMAGE_MOUNT_PROC_MASKED, STRING_NONE, STRING_PATH, false, false},
+	[IMAGE_MOUNT_PROC] = {"proc", IMAGE_MOUNT_PROC_MASKED, STRING_NONE, STRING_PATH, false,
+			      false},
 	[IMAGE_MOUNT_DEVPTS] = {"devpts", 0, STRING_NONE, STRING_PATH, false, false},
-	[IMAGE_MOUNT_DEVICE] = {"device", IMAGE_MOUNT_OPTIONAL, STRING_PATH, STRING_PATH, false, false},
+	[IMAGE_MOUNT_DEVICE] = {"device", IMAGE_MOUNT_OPTIONAL, STRING_PATH, STRING_PATH, false,
+				false},
 	[IMAGE_MOUNT_SYMLINK] = {"symlink", 0, STRING_TEXT, STRING_PATH, false, false},
 	[IMAGE_MOUNT_DIR] = {"directory", 0, STRING_NONE, STRING_PATH, true, false},
 	[IMAGE_MOUNT_FILE] = {"file", IMAGE_MOUNT_READONLY, STRING_ANY, STRING_PATH, false, false},
 	[IMAGE_MOUNT_OVERLAY] = {"overlay", IMAGE_MOUNT_NOEXEC | IMAGE_MOUNT_OPTIONAL, STRING_PATH,
 				 STRING_PATH, false, true},
-	[IMAGE_MOUNT_WORKSPACE] = {"workspace", IMAGE_MOUNT_READONLY | IMAGE_MOUNT_NOEXEC, STRING_NONE,
-				   STRING_NONE, false, false},
+	[IMAGE_MOUNT_WORKSPACE] = {"workspace", IMAGE_MOUNT_READONLY | IMAGE_MOUNT_NOEXEC,
+				   STRING_NONE, STRING_NONE, false, false},
 };
 static_assert(ARRAY_SIZE(mount_rows) == IMAGE_MOUNT_TYPE_N, "every mount type has a row");
 
@@ -156,8 +161,8 @@ static int verify_layout(const struct image *image, struct err *err)
 		return err_set(err, EINVAL, "image: version %u; this program knows %u", h->version,
 			       IMAGE_VERSION);
 	if (h->bytes != image->bytes)
-		return err_set(err, EINVAL, "image: %zu bytes, but the header says %u", image->bytes,
-			       h->bytes);
+		return err_set(err, EINVAL, "image: %zu bytes, but the header says %u",
+			       image->bytes, h->bytes);
 	for (size_t i = 0; i < ARRAY_SIZE(sections); i++) {
 		int r = verify_section(image, &sections[i], &at, err);
 
@@ -176,7 +181,8 @@ static int verify_layout(const struct image *image, struct err *err)
 
 static bool is_word(char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+	       c == '_';
 }
 
 /* "/a/b": absolute, no empty, "." or ".." component, no slash at the end. */
@@ -266,7 +272,8 @@ struct place {
 
 static int refuse(const struct place *p, const char *field, const char *must)
 {
-	return err_set(p->err, EINVAL, "image: %s[%u].%s must be %s", p->section, p->index, field, must);
+	return err_set(p->err, EINVAL, "image: %s[%u].%s must be %s", p->section, p->index, field,
+		       must);
 }
 
 /* A string begins the section or stands behind the NUL of another one. */

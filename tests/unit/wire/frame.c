@@ -1,6 +1,6 @@
 /*
- * Theory of operation: names are part of the result object, so they are compared as texts, and every
- * number has to have one.
+ * Theory of operation: names are part of the result object, so they are compared as texts, and
+ * every number has to have one.
  */
 #include "wire/frame.h"
 

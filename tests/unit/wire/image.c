@@ -1,7 +1,7 @@
 /*
- * Theory of operation: one good image, made by the builder, with two cells and a mount of every type.
- * Each row then spoils one field and expects a refusal; what the rows leave out is covered by cutting
- * the image at every length and by flipping every byte of the header.
+ * Theory of operation: one good image, made by the builder, with two cells and a mount of every
+ * type. Each row then spoils one field and expects a refusal; what the rows leave out is covered by
+ * cutting the image at every length and by flipping every byte of the header.
  */
 #include "wire/image.h"
 
@@ -80,11 +80,15 @@ static void add_rest(struct image_builder *b)
 		{image_builder_string(b, "LANG"), IMAGE_NONE},
 	};
 	struct image_input inputs[] = {
-		{.type = IMAGE_INPUT_FILE, .name = image_builder_string(b, "/etc/p.json"),
-		 .value = IMAGE_NONE, .ino = 7},
-		{.type = IMAGE_INPUT_ENV, .name = image_builder_string(b, "HOME"),
+		{.type = IMAGE_INPUT_FILE,
+		 .name = image_builder_string(b, "/etc/p.json"),
+		 .value = IMAGE_NONE,
+		 .ino = 7},
+		{.type = IMAGE_INPUT_ENV,
+		 .name = image_builder_string(b, "HOME"),
 		 .value = image_builder_string(b, "/home/x")},
-		{.type = IMAGE_INPUT_ABSENT, .name = image_builder_string(b, "/etc/q.json"),
+		{.type = IMAGE_INPUT_ABSENT,
+		 .name = image_builder_string(b, "/etc/q.json"),
 		 .value = IMAGE_NONE},
 	};
 
@@ -290,15 +294,21 @@ Test(image, an_image_must_be_aligned)
 }
 
 #define SECTION(member) offsetof(struct image_header, member)
-#define CELL(i, field) SECTION(cells), (i) * sizeof(struct image_cell) + offsetof(struct image_cell, field), \
-	sizeof(((struct image_cell *)0)->field)
+#define CELL(i, field)                                                                        \
+	SECTION(cells), (i) * sizeof(struct image_cell) + offsetof(struct image_cell, field), \
+		sizeof(((struct image_cell *)0)->field)
 #define LIMIT(field) SECTION(cells), offsetof(struct image_cell, limits.field), 8
-#define MOUNT(type, field) SECTION(mounts), \
-	IMAGE_MOUNT_##type * sizeof(struct image_mount) + offsetof(struct image_mount, field), \
-	sizeof(((struct image_mount *)0)->field)
-#define RULE(i, field) SECTION(rules), (i) * sizeof(struct image_rule) + offsetof(struct image_rule, field), 4
-#define ENV(i, field) SECTION(env), (i) * sizeof(struct image_env) + offsetof(struct image_env, field), 4
-#define INPUT(i, field) SECTION(inputs), (i) * sizeof(struct image_input) + offsetof(struct image_input, field), 4
+#define MOUNT(type, field)                                        \
+	SECTION(mounts),                                          \
+		IMAGE_MOUNT_##type * sizeof(struct image_mount) + \
+			offsetof(struct image_mount, field),      \
+		sizeof(((struct image_mount *)0)->field)
+#define RULE(i, field) \
+	SECTION(rules), (i) * sizeof(struct image_rule) + offsetof(struct image_rule, field), 4
+#define ENV(i, field) \
+	SECTION(env), (i) * sizeof(struct image_env) + offsetof(struct image_env, field), 4
+#define INPUT(i, field) \
+	SECTION(inputs), (i) * sizeof(struct image_input) + offsetof(struct image_input, field), 4
 
 static const struct {
 	size_t section; /* of its range in the header */
@@ -433,7 +443,8 @@ Test(image, every_field_of_every_record_is_checked)
 	for (size_t i = 0; i < ARRAY_SIZE(spoiled); i++) {
 		struct image_range range;
 		uint32_t narrow = (uint32_t)spoiled[i].value;
-		const void *value = spoiled[i].width == 4 ? (const void *)&narrow : &spoiled[i].value;
+		const void *value = spoiled[i].width == 4 ? (const void *)&narrow
+							  : &spoiled[i].value;
 
 		memcpy(copy, data, len);
 		memcpy(&range, copy + spoiled[i].section, sizeof(range));
@@ -502,16 +513,16 @@ Test(image, names_hosts_and_paths_are_sane)
 		const char *text;
 		int r;
 	} rows[] = {
-		{name, "base/build", 0},	{name, "a.b-c_d/Tool", 0},  {name, "", -EINVAL},
-		{name, "/a", -EINVAL},		{name, "a/", -EINVAL},	    {name, "a//b", -EINVAL},
-		{name, "../a", -EINVAL},	{name, "a/../b", -EINVAL},  {name, "a b", -EINVAL},
-		{name, "a\n", -EINVAL},		{name, ".a", -EINVAL},	    {name, "\xc3\xa9", -EINVAL},
-		{host, "a-b", 0},		{host, "", -EINVAL},	    {host, "-a", -EINVAL},
-		{host, "a-", -EINVAL},		{host, "a.b", -EINVAL},	    {host, "a/b", -EINVAL},
-		{home, "/", -EINVAL},		{home, "", -EINVAL},	    {home, "a", -EINVAL},
-		{home, "/a/", -EINVAL},		{home, "//a", -EINVAL},	    {home, "/a//b", -EINVAL},
-		{home, "/a/../b", -EINVAL},	{home, "/a/..", -EINVAL},   {home, "/./a", -EINVAL},
-		{home, "/a/.", -EINVAL},	{home, "/..a/...", 0},	    {home, "/a/.b", 0},
+		{name, "base/build", 0},    {name, "a.b-c_d/Tool", 0}, {name, "", -EINVAL},
+		{name, "/a", -EINVAL},	    {name, "a/", -EINVAL},     {name, "a//b", -EINVAL},
+		{name, "../a", -EINVAL},    {name, "a/../b", -EINVAL}, {name, "a b", -EINVAL},
+		{name, "a\n", -EINVAL},	    {name, ".a", -EINVAL},     {name, "\xc3\xa9", -EINVAL},
+		{host, "a-b", 0},	    {host, "", -EINVAL},       {host, "-a", -EINVAL},
+		{host, "a-", -EINVAL},	    {host, "a.b", -EINVAL},    {host, "a/b", -EINVAL},
+		{home, "/", -EINVAL},	    {home, "", -EINVAL},       {home, "a", -EINVAL},
+		{home, "/a/", -EINVAL},	    {home, "//a", -EINVAL},    {home, "/a//b", -EINVAL},
+		{home, "/a/../b", -EINVAL}, {home, "/a/..", -EINVAL},  {home, "/./a", -EINVAL},
+		{home, "/a/.", -EINVAL},    {home, "/..a/...", 0},     {home, "/a/.b", 0},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

@@ -128,7 +128,8 @@ Test(plan, every_cut_is_refused_even_when_the_header_agrees)
 	size_t len = make_plan(data, sizeof(data));
 
 	for (size_t cut = 0; cut < len; cut++) {
-		char *copy = malloc(cut ? cut : 1); /* exact size, so that a sanitizer sees a step too far */
+		char *copy = malloc(
+			cut ? cut : 1); /* exact size, so that a sanitizer sees a step too far */
 		uint32_t bytes = (uint32_t)cut;
 
 		memcpy(copy, data, cut);

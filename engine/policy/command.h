@@ -1,0 +1,58 @@
+/* The commands of toolcell-policyc, one function each; they print and return an exit status. */
+#ifndef TOOLCELL_POLICY_COMMAND_H
+#define TOOLCELL_POLICY_COMMAND_H
+
+#include <stdbool.h>
+
+#include "policy/compile.h"
+
+enum { COMMAND_FINE = 0, COMMAND_WRONG = 1, COMMAND_USAGE = 2 };
+
+#define COMMAND_OPERANDS_MAX 64
+
+/* Options of every command; each command accepts some of them. */
+struct command_line {
+	const char *agent;
+	const char *policy;
+	const char *workspace;
+	const char *out_fd;
+	const char *format;
+	bool effective;
+	bool json;
+	const char *operands[COMMAND_OPERANDS_MAX];
+	size_t n_operands;
+};
+
+int command_image(const struct command_line *line);
+int command_policy_check(const struct command_line *line);
+int command_policy_show(const struct command_line *line);
+int command_policy_list(const struct command_line *line);
+int command_policy_schema(const struct command_line *line);
+int command_agent_check(const struct command_line *line);
+int command_agent_show(const struct command_line *line);
+int command_agent_list(const struct command_line *line);
+int command_tools(const struct command_line *line);
+
+/** command_fail - "toolcell: ..." on standard error.  Return: COMMAND_WRONG. */
+int command_fail(const struct err *err);
+
+/** command_print_json - indented, with a newline.  Return: COMMAND_FINE or COMMAND_WRONG. */
+int command_print_json(json_t *json);
+
+/** command_colour - escape sequence when @on_stderr's stream is a terminal and NO_COLOR is unset */
+const char *command_colour(const char *sequence, bool on_stderr);
+
+/**
+ * command_names - every NAME of a kind, sorted, without duplicates
+ * @dirs: as policy_dirs.at; folders below are searched too, two levels deep
+ * @ret:  new list of {"name", "file"}; caller decrefs
+ */
+MUST_USE int command_names(const char *const *dirs, const char *suffix, json_t **ret,
+			   struct err *err);
+
+/** show_policy - readable text on standard output; @plan is NULL without --effective */
+void show_policy(const struct policy *policy, const struct policy_plan *plan);
+/** show_policy_json - the same as an object; NULL without memory */
+json_t *show_policy_json(const struct policy *policy, const struct policy_plan *plan);
+
+#endif

@@ -1,0 +1,570 @@
+/*
+ * Theory of operation: the tables that say what a policy file may hold, and the handlers behind
+ * them. Each handler does three things: read the value, compare it with what a parent may have made
+ * final, store it with its origin.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/num.h"
+#include "base/text.h"
+#include "policy/syscalls.h"
+#include "policy/walk.h"
+
+static const char *const workspace_names[] = {
+	[POLICY_WORKSPACE_READONLY] = "readonly",
+	[POLICY_WORKSPACE_DIRECT] = "direct",
+};
+static const char *const network_names[] = {
+	[IMAGE_NET_NONE] = "none",
+	[IMAGE_NET_LOOPBACK] = "loopback",
+};
+/* Without index 0: a policy that does not name it has no /proc. */
+static const char *const proc_names[] = {"pid", "masked"};
+static const char *const socket_names[] = {"unix", "inet", "inet6", "netlink-route"};
+static const char *const cgroup_names[] = {"memory", "pids", "cpu"};
+static const char *const device_names[] = {"null", "zero", "full", "random", "urandom", "tty"};
+
+enum unit { UNIT_TIME, UNIT_SIZE, UNIT_COUNT, UNIT_PROCESSORS };
+
+static const struct {
+	const char *name;
+	enum unit unit;
+	uint64_t max;
+} limit_rows[] = {
+	[POLICY_LIMIT_WALL] = {"wall", UNIT_TIME, 30ULL * 24 * 3600 * 1000},
+	[POLICY_LIMIT_CPU] = {"cpu", UNIT_TIME, 30ULL * 24 * 3600 * 1000},
+	[POLICY_LIMIT_MEMORY] = {"memory", UNIT_SIZE, 1ULL << 50},
+	[POLICY_LIMIT_PROCESSES] = {"processes", UNIT_COUNT, 4194304},
+	[POLICY_LIMIT_OPEN_FILES] = {"open_files", UNIT_COUNT, 1048576},
+	[POLICY_LIMIT_FILE_SIZE] = {"file_size", UNIT_SIZE, 1ULL << 50},
+	[POLICY_LIMIT_OUTPUT] = {"output", UNIT_SIZE, 1ULL << 50},
+	[POLICY_LIMIT_CPUS] = {"cpus", UNIT_PROCESSORS, 8192000},
+	[POLICY_LIMIT_IO] = {"io", UNIT_SIZE, 1ULL << 50},
+};
+static_assert(ARRAY_SIZE(limit_rows) == POLICY_LIMIT_N, "every limit has a row");
+
+const char *policy_limit_name(enum policy_limit limit)
+{
+	return limit_rows[limit].name;
+}
+
+static const char *const kind_names[] = {
+	[POLICY_READ] = "read",
+	[POLICY_WRITE] = "write",
+	[POLICY_TMPFS] = "tmpfs",
+	[POLICY_OVERLAY] = "overlay",
+	[POLICY_FILE] = "files",
+	[POLICY_SYMLINK] = "symlinks",
+	[POLICY_DIRECTORY] = "directories",
+	[POLICY_DEVICE] = "devices",
+};
+static_assert(ARRAY_SIZE(kind_names) == POLICY_KIND_N, "every kind has a name");
+
+const char *policy_kind_name(enum policy_kind kind)
+{
+	return kind_names[kind];
+}
+
+static int store(const struct walk_node *node, struct policy_value *value, uint64_t number)
+{
+	struct policy_origin origin = walk_origin(node);
+
+	if (!origin.pointer)
+		return err_set(node->walk->err, ENOMEM, "cannot read the policy");
+	*value = (struct policy_value){.value = number, .set = true, .origin = origin};
+	return 0;
+}
+
+/* "policies/base.json#/limits/wall fixed it" */
+static int refuse_looser(const struct walk_node *node, const struct policy_value *old)
+{
+	char where[256];
+
+	return walk_refuse(node, "is looser than %s, which is final",
+			   policy_where(node->walk->policy, old->origin, where, sizeof(where)));
+}
+
+static int apply_mode(const struct walk_node *node, const char *const *names, size_t n,
+		      struct policy_value *value)
+{
+	uint64_t mode;
+	int r = walk_choose(node, names, n, &mode);
+
+	if (r < 0)
+		return r;
+	if (node->final && mode > value->value)
+		return refuse_looser(node, value);
+	return store(node, value, mode);
+}
+
+static int apply_workspace(const struct walk_node *node, uint32_t arg)
+{
+	(void)arg;
+	return apply_mode(node, workspace_names, ARRAY_SIZE(workspace_names),
+			  &node->walk->policy->workspace);
+}
+
+static int apply_network(const struct walk_node *node, uint32_t arg)
+{
+	(void)arg;
+	return apply_mode(node, network_names, ARRAY_SIZE(network_names),
+			  &node->walk->policy->network);
+}
+
+static int apply_proc(const struct walk_node *node, uint32_t arg)
+{
+	struct policy_value *value = &node->walk->policy->proc;
+	uint64_t mode;
+	int r = walk_choose(node, proc_names, ARRAY_SIZE(proc_names), &mode);
+
+	(void)arg;
+	if (r < 0)
+		return r;
+	if (node->final && mode + POLICY_PROC_PID > value->value)
+		return refuse_looser(node, value);
+	return store(node, value, mode + POLICY_PROC_PID);
+}
+
+static int apply_pts(const struct walk_node *node, uint32_t arg)
+{
+	struct policy_value *value = &node->walk->policy->pts;
+	bool on = json_is_true(node->value);
+
+	(void)arg;
+	if (node->final && on && !value->value)
+		return refuse_looser(node, value);
+	return store(node, value, on);
+}
+
+static int read_limit(const struct walk_node *node, enum policy_limit limit, uint64_t *ret)
+{
+	const char *text = json_string_value(node->value);
+	enum unit unit = limit_rows[limit].unit;
+	uint64_t n = 0;
+	int r = 0;
+
+	if (unit == UNIT_COUNT && json_is_integer(node->value) &&
+	    json_integer_value(node->value) > 0)
+		n = (uint64_t)json_integer_value(node->value);
+	else if (unit == UNIT_COUNT)
+		return walk_refuse(node, "must be a whole number above 0");
+	else if (unit == UNIT_PROCESSORS && json_is_number(node->value) &&
+		 json_number_value(node->value) >= 0.01 && json_number_value(node->value) <= 8192)
+		n = (uint64_t)(json_number_value(node->value) * 1000);
+	else if (unit == UNIT_PROCESSORS)
+		return walk_refuse(node, "must be a number of processors, 0.01 to 8192");
+	else
+		r = !text		? -EINVAL
+		    : unit == UNIT_TIME ? num_parse_ms(text, &n)
+					: num_parse_size(text, &n);
+	if (r == -EINVAL)
+		return walk_refuse(
+			node, "must be a %s",
+			unit == UNIT_TIME
+				? "time with its unit: \"500ms\", \"30s\", \"10min\", \"1h\""
+				: "size with its unit: \"64KiB\", \"512MiB\", \"4GiB\", \"200MB\"");
+	if (r < 0 || n > limit_rows[limit].max || n == 0)
+		return walk_refuse(node, "is out of range: above 0 and at most %llu%s",
+				   (unsigned long long)limit_rows[limit].max,
+				   unit == UNIT_TIME   ? " milliseconds"
+				   : unit == UNIT_SIZE ? " bytes"
+						       : "");
+	*ret = n;
+	return 0;
+}
+
+static int apply_limit(const struct walk_node *node, uint32_t arg)
+{
+	struct policy_tool *tool = node->walk->tool;
+	struct policy_value *value = tool ? &tool->limits[arg] : &node->walk->policy->limits[arg];
+	uint64_t n = 0;
+	int r = read_limit(node, (enum policy_limit)arg, &n);
+
+	if (r < 0)
+		return r;
+	if (node->final && value->value != 0 && n > value->value)
+		return refuse_looser(node, value);
+	return store(node, value, n);
+}
+
+static struct policy_name *find_name(const struct policy_names *names, const char *name)
+{
+	for (size_t i = 0; i < names->n; i++)
+		if (strcmp(names->at[i].name, name) == 0)
+			return &names->at[i];
+	return NULL;
+}
+
+/* Adds or replaces; a list that is final takes nothing new unless @may_grow. */
+static int put_name(const struct walk_node *node, struct policy_names *names, const char *name,
+		    const char *value, bool may_grow)
+{
+	struct policy_name *old = find_name(names, name);
+	struct policy_name *grown;
+	bool same = old && (!value || (old->value && strcmp(old->value, value) == 0));
+	struct policy_origin origin;
+
+	if (old && old->origin.source == node->walk->source)
+		return walk_refuse(node, "\"%s\" is listed twice", name);
+	if (same)
+		return 0;
+	if (node->final && !may_grow)
+		return walk_refuse(node, "\"%s\" cannot be added: a parent made this list final",
+				   name);
+	origin = walk_origin(node);
+	if (!origin.pointer)
+		return err_set(node->walk->err, ENOMEM, "cannot read the policy");
+	if (!old) {
+		grown = walk_grow(node, names->at, &names->n, sizeof(*grown), POLICY_NAMES_MAX);
+		if (!grown)
+			return -EINVAL;
+		names->at = grown;
+		old = &grown[names->n - 1];
+	}
+	*old = (struct policy_name){.name = name, .value = value, .origin = origin};
+	return 0;
+}
+
+static void drop_name(struct policy_names *names, const char *name)
+{
+	struct policy_name *old = find_name(names, name);
+
+	if (!old)
+		return;
+	names->n--;
+	memmove(old, old + 1, (size_t)(names->at + names->n - old) * sizeof(*old));
+}
+
+enum { NAMES_SOCKET, NAMES_CGROUP };
+
+static const struct {
+	const char *const *names;
+	size_t n;
+	size_t offset;
+	bool may_grow; /* though final: more of it is stricter */
+} choice_rows[] = {
+	[NAMES_SOCKET] = {socket_names, ARRAY_SIZE(socket_names), offsetof(struct policy, sockets),
+			  false},
+	[NAMES_CGROUP] = {cgroup_names, ARRAY_SIZE(cgroup_names), offsetof(struct policy, cgroup),
+			  true},
+};
+
+static int apply_choices(const struct walk_node *node, uint32_t arg)
+{
+	void *names = (char *)node->walk->policy + choice_rows[arg].offset;
+	uint64_t i;
+	int r = walk_choose(node, choice_rows[arg].names, choice_rows[arg].n, &i);
+
+	return r < 0 ? r
+		     : put_name(node, names, choice_rows[arg].names[i], NULL,
+				choice_rows[arg].may_grow);
+}
+
+static int apply_group(const struct walk_node *node, uint32_t arg)
+{
+	const char *names[SYSCALLS_GROUPS_MAX];
+	size_t n = syscalls_group_names(names);
+	uint64_t i;
+	int r = walk_choose(node, names, n, &i);
+
+	(void)arg;
+	return r < 0 ? r : put_name(node, &node->walk->policy->groups, names[i], NULL, false);
+}
+
+static int apply_syscall(const struct walk_node *node, uint32_t deny)
+{
+	struct policy *policy = node->walk->policy;
+	const char *name = walk_text(node);
+	const char *why;
+	char quoted[96];
+
+	if (!name)
+		return -EINVAL;
+	text_quote(quoted, sizeof(quoted), name, strlen(name));
+	if (!syscalls_is_known(name)) {
+		const char *near = syscalls_nearest(name);
+
+		return near ? walk_refuse(node,
+					  "no system call is named \"%s\"; did you mean \"%s\"?",
+					  quoted, near)
+			    : walk_refuse(node, "no system call is named \"%s\"", quoted);
+	}
+	why = syscalls_never(name);
+	if (why && !deny)
+		return walk_refuse(node, "\"%s\" is never allowed: %s", quoted, why);
+	return deny ? put_name(node, &policy->deny, name, NULL, true)
+		    : put_name(node, &policy->allow, name, NULL, false);
+}
+
+static int check_variable(const struct walk_node *node, const char *name)
+{
+	size_t len = strlen(name);
+	char quoted[96];
+
+	if (len > 0 && len <= 128 && !(name[0] >= '0' && name[0] <= '9') &&
+	    strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == len)
+		return 0;
+	text_quote(quoted, sizeof(quoted), name, len);
+	return walk_refuse(node, "\"%s\" is no name of a variable: letters, digits and \"_\"",
+			   quoted);
+}
+
+static int refuse_twice(const struct walk_node *node, const struct policy_names *other,
+			const char *name)
+{
+	struct policy_name *old = find_name(other, name);
+
+	if (old && old->origin.source == node->walk->source)
+		return walk_refuse(node, "\"%s\" is both set and passed", name);
+	return 0;
+}
+
+/* The last file that mentions a variable decides whether it is set or passed. */
+static int apply_env_set(const struct walk_node *node, uint32_t arg)
+{
+	struct policy *policy = node->walk->policy;
+	int r = check_variable(node, node->key);
+
+	(void)arg;
+	if (r == 0 && !json_is_string(node->value))
+		r = walk_refuse(node, "must be a string");
+	if (r == 0)
+		r = refuse_twice(node, &policy->env_pass, node->key);
+	if (r == 0)
+		r = put_name(node, &policy->env_set, node->key, json_string_value(node->value),
+			     false);
+	if (r == 0)
+		drop_name(&policy->env_pass, node->key);
+	return r;
+}
+
+static int apply_env_pass(const struct walk_node *node, uint32_t arg)
+{
+	struct policy *policy = node->walk->policy;
+	const char *name = walk_text(node);
+	int r = name ? check_variable(node, name) : -EINVAL;
+
+	(void)arg;
+	if (r == 0)
+		r = refuse_twice(node, &policy->env_set, name);
+	if (r == 0)
+		r = put_name(node, &policy->env_pass, name, NULL, false);
+	if (r == 0)
+		drop_name(&policy->env_set, name);
+	return r;
+}
+
+static int apply_landlock(const struct walk_node *node, uint32_t arg)
+{
+	struct policy_value *value = &node->walk->policy->landlock_abi;
+	uint64_t abi = (uint64_t)json_integer_value(node->value);
+
+	(void)arg;
+	if (abi > 100)
+		return walk_refuse(node, "must be at most 100");
+	if (node->final && abi < value->value)
+		return refuse_looser(node, value);
+	return store(node, value, abi);
+}
+
+static int apply_private_uid(const struct walk_node *node, uint32_t arg)
+{
+	struct policy_value *value = &node->walk->policy->private_uid;
+	bool on = json_is_true(node->value);
+
+	(void)arg;
+	if (node->final && !on && value->value)
+		return refuse_looser(node, value);
+	return store(node, value, on);
+}
+
+static int apply_final(const struct walk_node *node, uint32_t arg)
+{
+	const char *pointer = walk_text(node);
+	char quoted[160];
+
+	(void)arg;
+	if (!pointer)
+		return -EINVAL;
+	if (policy_pointer_is_known(pointer))
+		return put_name(node, &node->walk->policy->finals, pointer, NULL, true);
+	text_quote(quoted, sizeof(quoted), pointer, strlen(pointer));
+	return walk_refuse(node,
+			   "\"%s\" points at no key of a policy; for example \"/limits/wall\"",
+			   quoted);
+}
+
+static int apply_text(const struct walk_node *node, uint32_t arg)
+{
+	struct policy *policy = node->walk->policy;
+	const char *text = walk_text(node);
+
+	if (!text)
+		return -EINVAL;
+	if (arg == 0 && !policy_name_is_sane(text))
+		return walk_refuse(node,
+				   "must be a name: letters, digits, \"_\", \"-\", \".\" and \"/\" "
+				   "between words");
+	if (arg == 0)
+		policy->name = text;
+	else
+		policy->description = text;
+	return 0;
+}
+
+static int apply_tool_workspace(const struct walk_node *node, uint32_t arg)
+{
+	struct policy_value *value = &node->walk->tool->workspace;
+	uint64_t mode;
+	int r = walk_choose(node, workspace_names, 1, &mode);
+
+	(void)arg;
+	return r < 0 ? r : store(node, value, mode);
+}
+
+static int apply_tool_network(const struct walk_node *node, uint32_t arg)
+{
+	struct policy_value *value = &node->walk->tool->network;
+	uint64_t mode;
+	int r = walk_choose(node, network_names, 1, &mode);
+
+	(void)arg;
+	return r < 0 ? r : store(node, value, mode);
+}
+
+static struct policy_tool *open_tool(const struct walk_node *node)
+{
+	struct policy *policy = node->walk->policy;
+	struct policy_tool *grown;
+
+	for (size_t i = 0; i < policy->n_tools; i++)
+		if (policy_tool_names_equal(policy->tools[i].name, node->key))
+			return &policy->tools[i];
+	grown = walk_grow(node, policy->tools, &policy->n_tools, sizeof(*grown), POLICY_TOOLS_MAX);
+	if (!grown)
+		return NULL;
+	policy->tools = grown;
+	grown[policy->n_tools - 1].name = node->key;
+	return &grown[policy->n_tools - 1];
+}
+
+static bool tool_name_is_sane(const char *name)
+{
+	return policy_name_is_sane(name) && !strchr(name, '/') && strlen(name) <= 48;
+}
+
+static int apply_tool(const struct walk_node *node, uint32_t arg)
+{
+	struct walk_node inner = *node;
+	struct walk walk = *node->walk;
+	bool taken_away = json_is_false(node->value);
+	struct policy_tool *tool;
+
+	(void)arg;
+	if (!tool_name_is_sane(node->key))
+		return walk_refuse(node, "is no name of a tool");
+	if (!taken_away && !json_is_object(node->value))
+		return walk_refuse(
+			node, "must be an object that narrows the tool, or false to take it away");
+	tool = open_tool(node);
+	if (!tool)
+		return -EINVAL;
+	if (node->final && tool->taken_away && !taken_away)
+		return walk_refuse(node, "a parent took the tool away and made that final");
+	tool->taken_away = taken_away;
+	tool->origin = walk_origin(node);
+	if (!tool->origin.pointer)
+		return err_set(node->walk->err, ENOMEM, "cannot read the policy");
+	if (taken_away)
+		return 0;
+	walk.tool = tool;
+	inner.walk = &walk;
+	return walk_object(&inner, policy_tool_keys, policy_n_tool_keys);
+}
+
+static int apply_device(const struct walk_node *node, uint32_t arg)
+{
+	uint64_t i;
+	int r = walk_choose(node, device_names, ARRAY_SIZE(device_names), &i);
+
+	return r < 0 ? r : entry_apply(node, arg);
+}
+
+#define KEYS(table) table, ARRAY_SIZE(table)
+
+static const struct walk_key workspace_keys[] = {{"mode", KEY_STRING, apply_workspace, 0, NULL, 0}};
+static const struct walk_key network_keys[] = {{"mode", KEY_STRING, apply_network, 0, NULL, 0}};
+
+static const struct walk_key filesystem_keys[] = {
+	{"read", KEY_LIST, entry_apply, POLICY_READ, NULL, 0},
+	{"write", KEY_LIST, entry_apply, POLICY_WRITE, NULL, 0},
+	{"tmpfs", KEY_LIST, entry_apply, POLICY_TMPFS, NULL, 0},
+	{"overlay", KEY_LIST, entry_apply, POLICY_OVERLAY, NULL, 0},
+	{"files", KEY_LIST, entry_apply, POLICY_FILE, NULL, 0},
+	{"symlinks", KEY_LIST, entry_apply, POLICY_SYMLINK, NULL, 0},
+	{"directories", KEY_LIST, entry_apply, POLICY_DIRECTORY, NULL, 0},
+	{"devices", KEY_LIST, apply_device, POLICY_DEVICE, NULL, 0},
+	{"proc", KEY_STRING, apply_proc, 0, NULL, 0},
+	{"pts", KEY_BOOL, apply_pts, 0, NULL, 0},
+};
+
+static const struct walk_key syscalls_keys[] = {
+	{"groups", KEY_LIST, apply_group, 0, NULL, 0},
+	{"allow", KEY_LIST, apply_syscall, 0, NULL, 0},
+	{"deny", KEY_LIST, apply_syscall, 1, NULL, 0},
+	{"sockets", KEY_LIST, apply_choices, NAMES_SOCKET, NULL, 0},
+};
+
+static const struct walk_key limits_keys[] = {
+	{"wall", KEY_STRING, apply_limit, POLICY_LIMIT_WALL, NULL, 0},
+	{"cpu", KEY_STRING, apply_limit, POLICY_LIMIT_CPU, NULL, 0},
+	{"memory", KEY_STRING, apply_limit, POLICY_LIMIT_MEMORY, NULL, 0},
+	{"processes", KEY_COUNT, apply_limit, POLICY_LIMIT_PROCESSES, NULL, 0},
+	{"open_files", KEY_COUNT, apply_limit, POLICY_LIMIT_OPEN_FILES, NULL, 0},
+	{"file_size", KEY_STRING, apply_limit, POLICY_LIMIT_FILE_SIZE, NULL, 0},
+	{"output", KEY_STRING, apply_limit, POLICY_LIMIT_OUTPUT, NULL, 0},
+	{"cpus", KEY_NUMBER, apply_limit, POLICY_LIMIT_CPUS, NULL, 0},
+	{"io", KEY_STRING, apply_limit, POLICY_LIMIT_IO, NULL, 0},
+};
+
+static const struct walk_key environment_keys[] = {
+	{"set", KEY_MAP, apply_env_set, 0, NULL, 0},
+	{"pass", KEY_LIST, apply_env_pass, 0, NULL, 0},
+};
+
+static const struct walk_key require_keys[] = {
+	{"landlock_abi", KEY_COUNT, apply_landlock, 0, NULL, 0},
+	{"cgroup", KEY_LIST, apply_choices, NAMES_CGROUP, NULL, 0},
+	{"private_uid", KEY_BOOL, apply_private_uid, 0, NULL, 0},
+};
+
+static const struct walk_key tool_workspace_keys[] = {
+	{"mode", KEY_STRING, apply_tool_workspace, 0, NULL, 0}};
+static const struct walk_key tool_network_keys[] = {
+	{"mode", KEY_STRING, apply_tool_network, 0, NULL, 0}};
+
+const struct walk_key policy_tool_keys[] = {
+	{"limits", KEY_OBJECT, NULL, 0, KEYS(limits_keys)},
+	{"workspace", KEY_OBJECT, NULL, 0, KEYS(tool_workspace_keys)},
+	{"network", KEY_OBJECT, NULL, 0, KEYS(tool_network_keys)},
+};
+const size_t policy_n_tool_keys = ARRAY_SIZE(policy_tool_keys);
+
+const struct walk_key policy_keys[] = {
+	{"$schema", KEY_STRING, NULL, 0, NULL, 0},
+	{"name", KEY_STRING, apply_text, 0, NULL, 0},
+	{"description", KEY_STRING, apply_text, 1, NULL, 0},
+	{"extends", KEY_STRING, NULL, 0, NULL, 0},
+	{"workspace", KEY_OBJECT, NULL, 0, KEYS(workspace_keys)},
+	{"filesystem", KEY_OBJECT, NULL, 0, KEYS(filesystem_keys)},
+	{"network", KEY_OBJECT, NULL, 0, KEYS(network_keys)},
+	{"syscalls", KEY_OBJECT, NULL, 0, KEYS(syscalls_keys)},
+	{"limits", KEY_OBJECT, NULL, 0, KEYS(limits_keys)},
+	{"environment", KEY_OBJECT, NULL, 0, KEYS(environment_keys)},
+	{"tools", KEY_MAP, apply_tool, 0, NULL, 0},
+	{"require", KEY_OBJECT, NULL, 0, KEYS(require_keys)},
+	{"final", KEY_LIST, apply_final, 0, NULL, 0},
+};
+const size_t policy_n_keys = ARRAY_SIZE(policy_keys);

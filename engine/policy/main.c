@@ -1,0 +1,180 @@
+/*
+ * Theory of operation: toolcell-policyc, the only program that reads policies, manifests and agent
+ * files. Options are a table; a command is a row that says which of them it takes. The command line
+ * `toolcell policy ...` executes this program with the same arguments.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "config.h"
+#include "policy/command.h"
+
+enum {
+	OPTION_AGENT = 1U << 0,
+	OPTION_POLICY = 1U << 1,
+	OPTION_WORKSPACE = 1U << 2,
+	OPTION_OUT_FD = 1U << 3,
+	OPTION_FORMAT = 1U << 4,
+	OPTION_EFFECTIVE = 1U << 5,
+	OPTION_JSON = 1U << 6,
+};
+
+static const struct {
+	const char *name;
+	const char *value; /* NULL: a switch */
+	uint32_t bit;
+	size_t offset;
+} options[] = {
+	{"--agent", "NAME|FILE", OPTION_AGENT, offsetof(struct command_line, agent)},
+	{"--policy", "NAME|FILE", OPTION_POLICY, offsetof(struct command_line, policy)},
+	{"--workspace-name", "PATH", OPTION_WORKSPACE, offsetof(struct command_line, workspace)},
+	{"--out-fd", "N", OPTION_OUT_FD, offsetof(struct command_line, out_fd)},
+	{"--format", "mcp|anthropic|openai", OPTION_FORMAT, offsetof(struct command_line, format)},
+	{"--effective", NULL, OPTION_EFFECTIVE, offsetof(struct command_line, effective)},
+	{"--json", NULL, OPTION_JSON, offsetof(struct command_line, json)},
+};
+
+static const struct command {
+	const char *word;
+	const char *verb; /* NULL: the word alone */
+	const char *operands;
+	size_t min;
+	size_t max;
+	uint32_t options;
+	int (*run)(const struct command_line *line);
+} commands[] = {
+	{"image", NULL, "", 0, 0, OPTION_AGENT | OPTION_POLICY | OPTION_WORKSPACE | OPTION_OUT_FD,
+	 command_image},
+	{"policy", "check", " [NAME|FILE...]", 0, COMMAND_OPERANDS_MAX, OPTION_JSON,
+	 command_policy_check},
+	{"policy", "show", " NAME|FILE", 1, 1, OPTION_EFFECTIVE | OPTION_JSON, command_policy_show},
+	{"policy", "list", "", 0, 0, OPTION_JSON, command_policy_list},
+	{"policy", "schema", "", 0, 0, 0, command_policy_schema},
+	{"agent", "check", " [NAME|FILE...]", 0, COMMAND_OPERANDS_MAX, OPTION_POLICY | OPTION_JSON,
+	 command_agent_check},
+	{"agent", "show", " NAME|FILE", 1, 1, OPTION_POLICY | OPTION_JSON, command_agent_show},
+	{"agent", "list", "", 0, 0, OPTION_JSON, command_agent_list},
+	{"tools", NULL, "", 0, 0, OPTION_AGENT | OPTION_POLICY | OPTION_FORMAT | OPTION_JSON,
+	 command_tools},
+};
+
+static void print_usage(FILE *out)
+{
+	(void)fprintf(out, "usage:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const struct command *c = &commands[i];
+
+		(void)fprintf(out, "  toolcell-policyc %s%s%s%s", c->word, c->verb ? " " : "",
+			      c->verb ? c->verb : "", c->operands);
+		for (size_t o = 0; o < ARRAY_SIZE(options); o++)
+			if (c->options & options[o].bit)
+				(void)fprintf(out, " [%s%s%s]", options[o].name,
+					      options[o].value ? " " : "",
+					      options[o].value ? options[o].value : "");
+		(void)fputc('\n', out);
+	}
+}
+
+static int usage(const char *what, const char *word)
+{
+	char quoted[160];
+
+	text_quote(quoted, sizeof(quoted), word, strlen(word));
+	(void)fprintf(stderr, "toolcell-policyc: %s \"%s\"\n", what, quoted);
+	print_usage(stderr);
+	return COMMAND_USAGE;
+}
+
+static const struct command *find_command(char **argv, int *ret_next)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const struct command *c = &commands[i];
+
+		if (!argv[1] || strcmp(argv[1], c->word) != 0)
+			continue;
+		if (c->verb && (!argv[2] || strcmp(argv[2], c->verb) != 0))
+			continue;
+		*ret_next = c->verb ? 3 : 2;
+		return c;
+	}
+	return NULL;
+}
+
+/* Takes one option, and its value from "=VALUE" or the next argument. */
+static int take_option(const struct command *c, struct command_line *line, char **argv, int *at)
+{
+	size_t len = strcspn(argv[*at], "=");
+	const char *value = argv[*at][len] == '=' ? argv[*at] + len + 1 : NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
+		void *field = (char *)line + options[i].offset;
+
+		if (strlen(options[i].name) != len ||
+		    strncmp(options[i].name, argv[*at], len) != 0 || !(c->options & options[i].bit))
+			continue;
+		if (!options[i].value) {
+			*(bool *)field = true;
+			return value ? usage("takes no value:", argv[*at]) : 0;
+		}
+		if (!value && !argv[*at + 1])
+			return usage("needs a value:", argv[*at]);
+		*(const char **)field = value ? value : argv[++*at];
+		return 0;
+	}
+	return usage("unknown option", argv[*at]);
+}
+
+static int parse(const struct command *c, struct command_line *line, char **argv, int at)
+{
+	bool only_operands = false;
+
+	for (; argv[at]; at++) {
+		int r = 0;
+
+		if (!only_operands && strcmp(argv[at], "--") == 0)
+			only_operands = true;
+		else if (!only_operands && argv[at][0] == '-' && argv[at][1] != '\0')
+			r = take_option(c, line, argv, &at);
+		else if (line->n_operands < c->max)
+			line->operands[line->n_operands++] = argv[at];
+		else
+			r = usage("one argument too many:", argv[at]);
+		if (r != 0)
+			return r;
+	}
+	if (line->n_operands < c->min)
+		return usage("needs a name behind", c->verb ? c->verb : c->word);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line line = {0};
+	const struct command *command;
+	int next = 0;
+	int r;
+
+	if (argc < 2) {
+		print_usage(stderr);
+		return COMMAND_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || (argv[2] && strcmp(argv[argc - 1], "--help") == 0)) {
+		print_usage(stdout);
+		return COMMAND_FINE;
+	}
+	if (strcmp(argv[1], "--version") == 0) {
+		(void)printf("toolcell-policyc %s\n", TOOLCELL_VERSION);
+		return COMMAND_FINE;
+	}
+	command = find_command(argv, &next);
+	if (!command)
+		return usage("unknown command", argv[1]);
+	r = parse(command, &line, argv, next);
+	if (r == 0)
+		r = command->run(&line);
+	if (fflush(stdout) != 0 && r == 0)
+		r = COMMAND_WRONG;
+	return r;
+}

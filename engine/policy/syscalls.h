@@ -1,0 +1,46 @@
+/* System calls by name: the groups that policies grant, and those that none ever gets. */
+#ifndef TOOLCELL_POLICY_SYSCALLS_H
+#define TOOLCELL_POLICY_SYSCALLS_H
+
+#include <linux/filter.h>
+
+#include "policy/policy.h"
+
+#define SYSCALLS_GROUPS_MAX 32U
+
+struct syscalls_group {
+	const char *name;
+	const char *description;
+	const char *calls; /* names, separated by blanks */
+};
+
+extern const struct syscalls_group syscalls_groups[];
+extern const size_t syscalls_n_groups;
+
+/** syscalls_group_names - fills @names (SYSCALLS_GROUPS_MAX).  Return: how many. */
+size_t syscalls_group_names(const char **names);
+
+/** syscalls_is_known - on x86_64 or aarch64, by libseccomp or by our tables */
+bool syscalls_is_known(const char *name);
+
+/** syscalls_nearest - name of a known call that @name most likely means, or NULL */
+const char *syscalls_nearest(const char *name);
+
+/** syscalls_never - why no policy can allow @name; NULL when one can */
+const char *syscalls_never(const char *name);
+
+/* What a filter depends on. */
+struct syscalls_filter {
+	const struct policy *policy;
+	uint32_t sockets; /* enum policy_socket, or'ed */
+	uint32_t arch;	  /* SCMP_ARCH_*; 0: of this build */
+};
+
+/**
+ * syscalls_compile - the BPF program of a policy
+ * @ret: malloc'ed; caller frees
+ */
+MUST_USE int syscalls_compile(const struct syscalls_filter *filter, struct sock_filter **ret,
+			      uint32_t *ret_n, struct err *err);
+
+#endif
