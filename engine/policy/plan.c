@@ -297,8 +297,10 @@ static int resolve_source(struct resolver *r, struct policy_mount *m)
 		return 0;
 	note_links(r->inputs, m->source);
 	real = realpath(m->source, NULL);
-	if (!real && (m->flags & IMAGE_MOUNT_OPTIONAL) && (errno == ENOENT || errno == ENOTDIR))
+	if (!real && (m->flags & IMAGE_MOUNT_OPTIONAL) && (errno == ENOENT || errno == ENOTDIR)) {
+		policy_inputs_file(r->inputs, m->source); /* it may come to be, as a link even */
 		return 0; /* the launcher skips it as well */
+	}
 	if (!real)
 		return refuse_missing(r, m, errno);
 	if (mirror_link(r, m, real)) {

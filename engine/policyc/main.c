@@ -9,7 +9,7 @@
 
 #include "base/text.h"
 #include "config.h"
-#include "policy/command.h"
+#include "policyc/command.h"
 
 enum {
 	OPTION_AGENT = 1U << 0,

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "policy/command.h"
+#include "policyc/command.h"
 
 static void copy_keys(json_t *to, json_t *tool, const char *const *keys, size_t n)
 {

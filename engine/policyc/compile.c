@@ -7,7 +7,7 @@
  * the image, in the order of its tools, so that the catalog can name them by index before they are
  * written.
  */
-#include "policy/compile.h"
+#include "policyc/compile.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
  * Theory of operation: each command loads what it needs through compile.c and prints. `image`
  * prints nothing: it answers over a socket, "I" with the sealed image, or "E" and the reason.
  */
-#include "policy/command.h"
+#include "policyc/command.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,10 +1,10 @@
 /* The commands of toolcell-policyc, one function each; they print and return an exit status. */
-#ifndef TOOLCELL_POLICY_COMMAND_H
-#define TOOLCELL_POLICY_COMMAND_H
+#ifndef TOOLCELL_POLICYC_COMMAND_H
+#define TOOLCELL_POLICYC_COMMAND_H
 
 #include <stdbool.h>
 
-#include "policy/compile.h"
+#include "policyc/compile.h"
 
 enum { COMMAND_FINE = 0, COMMAND_WRONG = 1, COMMAND_USAGE = 2 };
 

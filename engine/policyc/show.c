@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/command.h"
+#include "policyc/command.h"
 
 static json_t *from(const struct policy *policy, struct policy_origin origin)
 {

@@ -1,6 +1,6 @@
 /* Everything that one image is made from, loaded together. */
-#ifndef TOOLCELL_POLICY_COMPILE_H
-#define TOOLCELL_POLICY_COMPILE_H
+#ifndef TOOLCELL_POLICYC_COMPILE_H
+#define TOOLCELL_POLICYC_COMPILE_H
 
 #include <jansson.h>
 
