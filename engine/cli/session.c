@@ -251,7 +251,7 @@ static int start_launcher(const struct session_options *o, struct session *s, st
 		char *argv[] = {launcher, pid, s->workspace, init, base, count, NULL};
 		struct spawn spawn = {
 			.program = launcher, .argv = argv, .envp = empty, .first = LAUNCH_FD_BROKER,
-			.fds = {pair[1], s->image_fd, s->workspace_fd, alive[0]}, .n_fds = 4};
+			.fds = {pair[1], s->workspace_fd, alive[0]}, .n_fds = 3};
 
 		(void)snprintf(pid, sizeof(pid), "%d", getpid());
 		(void)snprintf(base, sizeof(base), "%u", o->uid_base ? o->uid_base : UID_BASE_DEFAULT);
@@ -295,6 +295,15 @@ static int start_digest(const struct session_options *o, struct session *s, stru
 	return r;
 }
 
+static int send_image(const struct session *s, struct err *err)
+{
+	const struct frame_head head = {FRAME_IMAGE, sizeof(head), 0};
+	int r = fd_send(s->launcher_fd, &head, sizeof(head), &s->image_fd, 1);
+
+	/* A launcher that has failed has said why: session_wait_ready reads it. */
+	return r < 0 && r != -EPIPE ? err_set(err, -r, "cannot send the image to the launcher") : 0;
+}
+
 int session_start(const struct session_options *options, struct session *ret, struct err *err)
 {
 	uint32_t base = options->uid_base ? options->uid_base : UID_BASE_DEFAULT;
@@ -305,9 +314,11 @@ int session_start(const struct session_options *options, struct session *ret, st
 				.broker_uid = geteuid() == 0 ? base + UID_BROKER : 0};
 	r = open_workspace(options->workspace, ret, err);
 	if (r == 0)
+		r = start_launcher(options, ret, err);
+	if (r == 0) /* the launcher looks at the kernel meanwhile */
 		r = get_image(options, ret, err);
 	if (r == 0)
-		r = start_launcher(options, ret, err);
+		r = send_image(ret, err);
 	if (r == 0)
 		r = start_digest(options, ret, err);
 	if (r < 0)

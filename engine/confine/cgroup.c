@@ -119,11 +119,19 @@ static int set_limits(struct cgroup_leaf *leaf, const struct cgroup_limits *limi
 	return 0;
 }
 
-static int make_one(struct cgroup_leaf *leaf, int i, struct err *err)
+/* v1: a group in every tree costs 100 us to make, fill and remove; only where it does something. */
+static bool is_wanted(int i, const struct cgroup_limits *limits)
+{
+	if (i == CGROUP_CPU)
+		return limits->cpu_permille > 0;
+	return i == CGROUP_IO ? limits->io_bytes_per_s > 0 : true;
+}
+
+static int make_one(struct cgroup_leaf *leaf, int i, const struct cgroup_limits *limits, struct err *err)
 {
 	int parent = leaf->root->dir[i];
 
-	if (parent < 0)
+	if (parent < 0 || (leaf->root->version == 1 && !is_wanted(i, limits)))
 		return 0;
 	/* EEXIST: controllers that share one mount (cpu,cpuacct). */
 	if (mkdirat(parent, leaf->name, 0755) < 0 && errno != EEXIST)
@@ -158,7 +166,7 @@ int cgroup_leaf_make(const struct cgroup_root *root, uint32_t n, const struct cg
 		ret->dir[i] = ret->join[i] = -1;
 	(void)snprintf(ret->name, sizeof(ret->name), "%s-%u", root->prefix, n);
 	for (int i = 0; i < CGROUP_N && r == 0; i++)
-		r = make_one(ret, i, err);
+		r = make_one(ret, i, limits, err);
 	if (r == 0)
 		r = set_limits(ret, limits, err);
 	if (r < 0)
@@ -254,7 +262,7 @@ int cgroup_leaf_remove(struct cgroup_leaf *leaf)
 		return 0;
 	for (int i = 0; i < CGROUP_N; i++) {
 		fd_closep(&leaf->join[i]);
-		if (leaf->root->dir[i] < 0)
+		if (leaf->dir[i] < 0)
 			continue;
 		if (unlinkat(leaf->root->dir[i], leaf->name, AT_REMOVEDIR) < 0 && errno == EBUSY)
 			return -EBUSY;

@@ -7,10 +7,12 @@
 
 #include "base/macros.h"
 
-/* What clone3 makes for a cell. The cgroup namespace follows once the child is in its cgroup. */
+/*
+ * What clone3 makes for a cell. The cgroup namespace follows once the child is in its cgroup; the
+ * network namespace, half of the cost of all, the child makes while its parent prepares mounts.
+ */
 #define NS_CELL_FLAGS                                                                        \
-	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | \
-	 CLONE_NEWTIME)
+	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWTIME)
 
 /**
  * ns_clone - clone3(2) in the manner of fork: a copy of this process in new namespaces

@@ -32,22 +32,15 @@ static int open_parent(int root, const char *path, int *ret_dir, const char **re
 	return r;
 }
 
-static int make_one_dir(int root, const char *path, uint32_t mode)
+static int make_one_dir(int root, char *path, uint32_t mode)
 {
-	CLEANUP(fd_closep) int have = -1;
 	CLEANUP(fd_closep) int parent = -1;
-	char dir[PATH_MAX];
-	char *slash;
-	int r = mount_open_target(root, path, &have);
+	char *slash = strrchr(path, '/');
+	int r;
 
-	if (r != -ENOENT)
-		return r;
-	(void)snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (!slash)
-		return -EINVAL;
 	*slash = '\0';
-	r = mount_open_target(root, dir[0] ? dir : "/", &parent);
+	r = mount_open_target(root, slash == path ? "/" : path, &parent);
+	*slash = '/';
 	if (r < 0)
 		return r;
 	return mkdirat(parent, slash + 1, mode) < 0 ? -errno : 0;
@@ -55,20 +48,34 @@ static int make_one_dir(int root, const char *path, uint32_t mode)
 
 int tree_make_dir(int root, const char *path, uint32_t mode)
 {
-	size_t len = strlen(path);
 	char part[PATH_MAX];
+	size_t len = strlen(path);
+	size_t have = len; /* of @path, the length that is known to exist */
+	int r;
 
 	if (path[0] != '/' || len >= sizeof(part))
 		return -EINVAL;
-	for (size_t i = 1; i <= len; i++) {
-		int r;
+	/* Up to the nearest folder that is there, which mostly is the parent; then down again. */
+	for (;;) {
+		CLEANUP(fd_closep) int fd = -1;
 
-		if (i < len && path[i] != '/')
-			continue;
-		(void)snprintf(part, sizeof(part), "%.*s", (int)i, path);
-		r = make_one_dir(root, part, i == len ? mode : 0755);
+		(void)snprintf(part, sizeof(part), "%.*s", have ? (int)have : 1, path);
+		r = mount_open_target(root, part, &fd);
+		if (r == 0)
+			break;
+		if (r != -ENOENT || have == 0)
+			return r;
+		while (have > 0 && path[--have] != '/')
+			;
+	}
+	while (have < len) {
+		size_t end = have + 1 + strcspn(path + have + 1, "/");
+
+		(void)snprintf(part, sizeof(part), "%.*s", (int)end, path);
+		r = make_one_dir(root, part, end == len ? mode : 0755);
 		if (r < 0)
 			return r;
+		have = end;
 	}
 	return 0;
 }

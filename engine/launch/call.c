@@ -35,7 +35,7 @@ static struct call *free_call(struct launcher *l)
 		if (l->calls[i].state != CALL_FREE)
 			continue;
 		l->calls[i] = (struct call){.slot = i, .control = -1, .child_control = -1, .pidfd = -1,
-					    .plan = -1, .stdio = {-1, -1, -1},
+					    .mount_ns = -1, .plan = -1, .stdio = {-1, -1, -1},
 					    .kill_cause = FRAME_CAUSE_N};
 		return &l->calls[i];
 	}
@@ -196,6 +196,7 @@ static int make_leaf(struct launcher *l, struct call *call, struct err *err)
 
 static int clone_child(struct launcher *l, struct call *call, struct err *err)
 {
+	char path[32];
 	int pair[2];
 	pid_t pid;
 
@@ -209,6 +210,8 @@ static int clone_child(struct launcher *l, struct call *call, struct err *err)
 	if (pid < 0)
 		return err_set(err, -pid, "cannot make the cell's namespaces");
 	call->pid = pid;
+	(void)snprintf(path, sizeof(path), "%d/ns/mnt", pid);
+	call->mount_ns = openat(l->proc, path, O_RDONLY | O_CLOEXEC);
 	fd_closep(&call->child_control);
 	return 0;
 }
@@ -444,6 +447,7 @@ void call_end(struct launcher *l, struct call *call)
 	fill_usage(call, &usage, &frame.usage);
 	decide_cause(l, call, &usage, &frame);
 	send_ended(l, call, &frame);
+	fd_closep(&call->mount_ns);
 	fd_closep(&call->control);
 	fd_closep(&call->pidfd);
 	close_call_fds(call);

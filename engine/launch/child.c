@@ -6,8 +6,8 @@
  *
  *	cgroup	    first, so that all that follows is charged and limited; then the cgroup namespace,
  *		    whose root is the group that the process is in at that moment
- *	host name, loopback  need the capabilities but no identity: done while the parent still writes
- *		    the id maps and prepares mounts
+ *	host name, network namespace, loopback	need the capabilities but no identity: done while the
+ *		    parent still writes the id maps and prepares mounts
  *	go	    the parent is done; the workspace and overlay layers arrive as detached mounts
  *	identity    the cell's uid; from here on everything that is made is the cell's
  *	keyring	    after the identity: keys are charged to a uid
@@ -73,6 +73,13 @@ static int do_hostname(struct child *c, uint32_t *arg)
 
 	(void)arg;
 	return sethostname(name, strlen(name)) < 0 || setdomainname("", 0) < 0 ? -errno : 0;
+}
+
+static int do_net_ns(struct child *c, uint32_t *arg)
+{
+	(void)c;
+	(void)arg;
+	return unshare(CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
 static int do_loopback(struct child *c, uint32_t *arg)
@@ -384,7 +391,7 @@ static int do_descriptors(struct child *c, uint32_t *arg)
 {
 	int from[INIT_FD_N] = {
 		c->call->stdio[0],	c->call->stdio[1],	      c->call->stdio[2],
-		c->call->child_control, LAUNCH_FD_IMAGE, c->call->plan,
+		c->call->child_control, c->l->image_fd, c->call->plan,
 	};
 
 	for (int i = 0; i < INIT_FD_N; i++) {
@@ -417,7 +424,8 @@ static const struct {
 	int (*run)(struct child *c, uint32_t *arg); /* 0 or -errno */
 } steps[] = {
 	{STEP_CGROUP_JOIN, do_cgroup_join}, {STEP_CGROUP_NS, do_cgroup_ns},
-	{STEP_HOSTNAME, do_hostname},	    {STEP_LOOPBACK, do_loopback},
+	{STEP_HOSTNAME, do_hostname},	    {STEP_NET_NS, do_net_ns},
+	{STEP_LOOPBACK, do_loopback},
 	{STEP_MAPS, do_maps},		    {STEP_GO, do_go},
 	{STEP_IDENTITY, do_identity},	    {STEP_KEYRING, do_keyring},
 	{STEP_ROOT, do_root},

@@ -84,18 +84,18 @@ static int choose_uid(struct launcher *l, uint32_t *ret, struct err *err)
 int identity_take(struct launcher *l, uint32_t slot, struct err *err)
 {
 	struct identity *id = &l->identities[slot];
+
+	return !l->root_mode || id->uid != 0 ? 0 : choose_uid(l, &id->uid, err);
+}
+
+int identity_map(struct launcher *l, uint32_t slot, struct err *err)
+{
+	struct identity *id = &l->identities[slot];
 	int r;
 
-	if (!l->root_mode || id->uid != 0)
+	if (id->idmap >= 0)
 		return 0;
-	r = choose_uid(l, &id->uid, err);
-	if (r < 0)
-		return r;
 	r = ns_make_idmap(l->proc, (struct ns_map){l->owner_uid, id->uid},
 			  (struct ns_map){l->owner_gid, id->uid}, &id->idmap);
-	if (r < 0) {
-		id->uid = 0;
-		return err_set(err, -r, "cannot make the id mapping of the workspace");
-	}
-	return 0;
+	return r < 0 ? err_set(err, -r, "cannot make the id mapping of the workspace") : 0;
 }

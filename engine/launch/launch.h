@@ -20,7 +20,6 @@
 /* Descriptors that the supervisor leaves at these numbers (cli/session.c). */
 enum {
 	LAUNCH_FD_BROKER = 3, /* SOCK_SEQPACKET */
-	LAUNCH_FD_IMAGE,      /* sealed memfd */
 	LAUNCH_FD_WORKSPACE,  /* O_PATH | O_DIRECTORY */
 	LAUNCH_FD_ALIVE,      /* read end of a pipe; its end means that the supervisor died */
 	LAUNCH_FD_N,
@@ -74,6 +73,7 @@ struct call {
 	int control; /* socket to the child, then init */
 	int child_control;
 	int pidfd;
+	int mount_ns; /* held so that its unmounting does not delay the news of the cell's end */
 	pid_t pid;
 	struct cgroup_leaf leaf;
 	struct image_limits limits;
@@ -94,6 +94,7 @@ struct identity {
 
 struct launcher {
 	struct image image;
+	int image_fd; /* sealed memfd */
 	pid_t engine; /* the supervisor */
 	bool root_mode;
 	uint32_t uid_base;
@@ -127,6 +128,7 @@ MUST_USE int template_late_path(uint32_t mount, char *path, size_t cap);
 /* identity.c */
 MUST_USE int identity_open(struct launcher *l, struct err *err);
 MUST_USE int identity_take(struct launcher *l, uint32_t slot, struct err *err);
+MUST_USE int identity_map(struct launcher *l, uint32_t slot, struct err *err);
 
 /* child.c: the cell's first process, from clone to init. */
 struct go {

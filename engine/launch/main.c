@@ -1,9 +1,9 @@
 /*
  * toolcell-launcher, the privileged process.
  *
- * Theory of operation: everything that needs the host - the policy image, cgroups, uid locks, system
- * folders - is looked up once, in this order; then the host's file system is left for good, FRAME_READY
- * goes out and serve() begins. A failure before that is one FRAME_FATAL.
+ * Theory of operation: everything that needs the host - cgroups, uid locks, the policy image (which the
+ * supervisor sends meanwhile), system folders - is looked up once, in this order; then the host's file
+ * system is left for good, FRAME_READY goes out and serve() begins. A failure before that is one FRAME_FATAL.
  *
  * Root of the machine is root mode. Anybody else becomes root of a user namespace of its own, where
  * the same code makes the same cells, less a uid of their own and usually less cgroups.
@@ -197,14 +197,30 @@ static int enter_mount_namespace(struct err *err)
 	return 0;
 }
 
+/* The supervisor finds or compiles the image while everything above happens. */
+static int receive_image(struct launcher *l, struct err *err)
+{
+	struct frame_head head;
+	int fds[FD_PASS_MAX];
+	size_t n_fds;
+	ssize_t n = fd_recv(LAUNCH_FD_BROKER, &head, sizeof(head), fds, &n_fds);
+
+	if (n != (ssize_t)sizeof(head) || head.type != FRAME_IMAGE || head.bytes != sizeof(head) ||
+	    n_fds != 1) {
+		while (n_fds > 0)
+			fd_closep(&fds[--n_fds]);
+		return err_set(err, EPROTO, "no policy image has come");
+	}
+	l->image_fd = fds[0];
+	return image_map(l->image_fd, &l->image, err);
+}
+
 static int start(struct launcher *l, int argc, char **argv, struct err *err)
 {
 	int r = keep_to_ourselves(err);
 
 	if (r == 0)
 		r = read_arguments(l, argc, argv, err);
-	if (r == 0)
-		r = image_map(LAUNCH_FD_IMAGE, &l->image, err);
 	if (r < 0)
 		return r;
 	look_at_kernel(l);
@@ -216,6 +232,8 @@ static int start(struct launcher *l, int argc, char **argv, struct err *err)
 		r = enter_mount_namespace(err);
 	if (r == 0)
 		r = open_init(l, argv[ARG_INIT], err);
+	if (r == 0)
+		r = receive_image(l, err);
 	if (r == 0)
 		r = template_build_all(l, err);
 	if (r < 0)

@@ -123,6 +123,9 @@ int prepare_child(struct launcher *l, struct call *call, struct err *err)
 		r = ns_write_maps(l->proc, call->pid, map, map, 0);
 		if (r < 0)
 			return err_set(err, -r, "cannot write the cell's id maps");
+		r = identity_map(l, call->slot, err);
+		if (r < 0)
+			return r;
 		r = make_layers(l, call, &layers, err);
 	}
 	if (r == 0)

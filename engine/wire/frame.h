@@ -13,6 +13,8 @@
 #include "wire/image.h"
 
 enum frame_type {
+	/* supervisor -> launcher, before there is a broker */
+	FRAME_IMAGE = 3, /* once, first; fds: the sealed policy image */
 	/* broker -> launcher */
 	FRAME_CALL = 1, /* fds: plan, stdin, stdout, stderr */
 	FRAME_KILL = 2,

@@ -7,6 +7,7 @@ static const char *const names[STEP_N] = {
 	[STEP_CGROUP_NS] = "make the cgroup namespace",
 	[STEP_KEYRING] = "make a session keyring",
 	[STEP_HOSTNAME] = "set the host name",
+	[STEP_NET_NS] = "make the network namespace",
 	[STEP_LOOPBACK] = "bring up the loopback interface",
 	[STEP_MAPS] = "write its own id maps",
 	[STEP_GO] = "receive mounts from the launcher",

@@ -193,6 +193,8 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	const struct harness_options none = {0};
 	int pair[2];
 	int alive[2];
+	const struct frame_head head = {FRAME_IMAGE, sizeof(head), 0};
+	int image;
 	int fds[LAUNCH_FD_N];
 
 	(void)snprintf(h->workspace, sizeof(h->workspace), "/tmp/toolcell-test-XXXXXX");
@@ -202,7 +204,6 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	cr_assert_eq(pipe2(alive, O_CLOEXEC), 0);
 	fds[LAUNCH_FD_BROKER] = pair[1];
-	fds[LAUNCH_FD_IMAGE] = make_image(h, options ? options : &none);
 	fds[LAUNCH_FD_WORKSPACE] = open(h->workspace, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	fds[LAUNCH_FD_ALIVE] = alive[0];
 	h->launcher = fork();
@@ -211,6 +212,9 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	for (int i = LAUNCH_FD_BROKER; i < LAUNCH_FD_N; i++)
 		(void)close(fds[i]);
 	h->sock = pair[0];
+	image = make_image(h, options ? options : &none);
+	cr_assert_eq(fd_send(h->sock, &head, sizeof(head), &image, 1), 0);
+	(void)close(image);
 	h->alive = alive[1];
 	{
 		union {
