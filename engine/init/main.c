@@ -1,7 +1,7 @@
 /*
  * toolcell-init, PID 1 of a cell.
  *
- * Theory of operation: the launcher's child has built the cell around itself (launch/child.c) and
+ * Theory of operation: the launcher's child has built the cell around itself (cell/child.c) and
  * executed this static program, so nothing of the launcher's memory, environment or address-space
  * layout is left. Init learns what to run from three descriptors (wire/report.h), gives up all
  * privilege, starts the tool in a process of its own (tool.c) and then only waits:

@@ -88,7 +88,7 @@ static void send_ended(struct launcher *l, const struct call *call, struct frame
 	if (call->pid > 0) {
 		frame->missing = missing;
 		frame->layers = all & ~missing;
-		frame->uid = l->root_mode ? l->identities[call->slot].uid : (uint32_t)getuid();
+		frame->uid = l->cells.root_mode ? l->identities[call->slot].uid : (uint32_t)getuid();
 	}
 	serve_send(l, frame, sizeof(*frame));
 }
@@ -168,12 +168,12 @@ static int check_required(const struct launcher *l, const struct call *call, str
 			return err_set(err, EPERM,
 				       "policy %s requires %s, which this kernel or account does not give; "
 				       "see toolcell doctor",
-				       image_string(&l->image, call->cell->policy),
+				       image_string(&l->cells.image, call->cell->policy),
 				       frame_layer_name(required[i].layer));
 	if (call->cell->landlock_abi_min > 0 &&
 	    ((missing & FRAME_LAYER_LANDLOCK) || l->landlock_abi < call->cell->landlock_abi_min))
 		return err_set(err, EPERM, "policy %s requires Landlock ABI %u; this kernel has %u",
-			       image_string(&l->image, call->cell->policy), call->cell->landlock_abi_min,
+			       image_string(&l->cells.image, call->cell->policy), call->cell->landlock_abi_min,
 			       l->landlock_abi);
 	return 0;
 }
@@ -206,12 +206,20 @@ static int clone_child(struct launcher *l, struct call *call, struct err *err)
 	call->child_control = pair[1];
 	pid = ns_clone(NS_CELL_FLAGS, cgroup_leaf_fd(&call->leaf), &call->pidfd);
 	if (pid == 0)
-		child_main(l, call);
+		cell_child_main(&(struct cell_child){
+			.factory = &l->cells,
+			.cell = call->cell,
+			.template = call->template,
+			.leaf = &call->leaf,
+			.stdio = {call->stdio[0], call->stdio[1], call->stdio[2]},
+			.plan = call->plan,
+			.control = call->child_control,
+		});
 	if (pid < 0)
 		return err_set(err, -pid, "cannot make the cell's namespaces");
 	call->pid = pid;
 	(void)snprintf(path, sizeof(path), "%d/ns/mnt", pid);
-	call->mount_ns = openat(l->proc, path, O_RDONLY | O_CLOEXEC);
+	call->mount_ns = openat(l->cells.proc, path, O_RDONLY | O_CLOEXEC);
 	fd_closep(&call->child_control);
 	return 0;
 }
@@ -277,8 +285,8 @@ void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 	call->plan = fds[FRAME_FD_PLAN];
 	memcpy(call->stdio, fds + FRAME_FD_STDIN, sizeof(call->stdio));
 	call->cell_index = frame->cell;
-	call->cell = image_cell(&l->image, frame->cell);
-	call->template = template_of(l, call->cell);
+	call->cell = image_cell(&l->cells.image, frame->cell);
+	call->template = cell_template_of(&l->cells, call->cell);
 	narrow_limits(call, frame);
 	call->begun_us = serve_now_us();
 	call->deadline_us = call->begun_us + call->limits.wall_ms * 1000;
@@ -339,10 +347,10 @@ static void describe_failure(const struct launcher *l, const struct call *call,
 		(void)snprintf(frame->error, sizeof(frame->error), "%s", call->why);
 		return;
 	}
-	if (f->step == STEP_MOUNT && image_mount(&l->image, f->arg))
-		where = image_string(&l->image, image_mount(&l->image, f->arg)->pointer);
-	else if (f->step == STEP_LANDLOCK && image_rule(&l->image, f->arg))
-		where = image_string(&l->image, image_rule(&l->image, f->arg)->pointer);
+	if (f->step == STEP_MOUNT && image_mount(&l->cells.image, f->arg))
+		where = image_string(&l->cells.image, image_mount(&l->cells.image, f->arg)->pointer);
+	else if (f->step == STEP_LANDLOCK && image_rule(&l->cells.image, f->arg))
+		where = image_string(&l->cells.image, image_rule(&l->cells.image, f->arg)->pointer);
 	(void)err_set(&err, f->num > 0 ? f->num : EPROTO, "the cell could not %s%s%s",
 		      step ? step : "take an unknown step", where && where[0] ? ", " : "",
 		      where ? where : "");

@@ -34,7 +34,7 @@ int identity_open(struct launcher *l, struct err *err)
 	for (uint32_t i = 0; i < LAUNCH_CALLS_MAX; i++)
 		l->identities[i].idmap = -1;
 	l->uid_locks = -1;
-	if (!l->root_mode)
+	if (!l->cells.root_mode)
 		return 0;
 	if (l->uid_count <= UID_CELLS || l->uid_base > UINT32_MAX - l->uid_count - 1)
 		return err_set(err, EINVAL, "uid range %u:%u holds no room for cells: at least %d ids",
@@ -85,7 +85,7 @@ int identity_take(struct launcher *l, uint32_t slot, struct err *err)
 {
 	struct identity *id = &l->identities[slot];
 
-	return !l->root_mode || id->uid != 0 ? 0 : choose_uid(l, &id->uid, err);
+	return !l->cells.root_mode || id->uid != 0 ? 0 : choose_uid(l, &id->uid, err);
 }
 
 int identity_map(struct launcher *l, uint32_t slot, struct err *err)
@@ -95,7 +95,7 @@ int identity_map(struct launcher *l, uint32_t slot, struct err *err)
 
 	if (id->idmap >= 0)
 		return 0;
-	r = ns_make_idmap(l->proc, (struct ns_map){l->owner_uid, id->uid},
+	r = ns_make_idmap(l->cells.proc, (struct ns_map){l->owner_uid, id->uid},
 			  (struct ns_map){l->owner_gid, id->uid}, &id->idmap);
 	return r < 0 ? err_set(err, -r, "cannot make the id mapping of the workspace") : 0;
 }

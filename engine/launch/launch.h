@@ -5,12 +5,12 @@
 #ifndef TOOLCELL_LAUNCH_LAUNCH_H
 #define TOOLCELL_LAUNCH_LAUNCH_H
 
-#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "cell/cell.h"
 #include "confine/cgroup.h"
 #include "confine/ns.h"
 #include "wire/frame.h"
@@ -26,33 +26,9 @@ enum {
 };
 
 #define LAUNCH_CALLS_MAX 32U
-#define LAUNCH_OVERLAYS_MAX 6U
-#define LAUNCH_TEMPLATES_MAX 32U
-#define CELL_UID 1000U /* inside every cell */
 
 /* Uids of the range: the first few are for our own helpers, cells come behind. */
 enum { UID_BROKER = 0, UID_DIGEST = 1, UID_CELLS = 16 };
-
-/* How one of the image's mounts is made. */
-enum mount_when {
-	MOUNT_SKIP = 0, /* optional and not there */
-	MOUNT_TEMPLATE, /* once, in the template tree */
-	MOUNT_LATE,	/* in each cell: it is the cell's own, or lies below something that is */
-};
-
-/* The launcher's own root file system, seen only by it and by children before they pivot. */
-#define ROOT_NEW "/new"	    /* where a child puts its cell's root */
-#define ROOT_LOWER "/lower" /* ... the lower layer of an overlay */
-#define ROOT_UPPER "/upper" /* ... and the tmpfs of its upper layer */
-#define ROOT_WORKSPACE "/workspace"
-#define ROOT_PROC "/proc"
-#define ROOT_EMPTY "/empty" /* an empty file, to cover others with */
-
-struct template {
-	uint32_t first; /* range of the image's mounts */
-	uint32_t count;
-	char path[16]; /* "/t/0" */
-};
 
 enum call_state { CALL_FREE = 0, CALL_SETUP, CALL_RUNNING, CALL_LEFTOVER };
 
@@ -66,7 +42,7 @@ struct call {
 	uint32_t slot;
 	uint64_t id;
 	const struct image_cell *cell;
-	const struct template *template;
+	const struct cell_template *template;
 	uint32_t cell_index;
 	int stdio[3];
 	int plan;
@@ -93,49 +69,27 @@ struct identity {
 };
 
 struct launcher {
-	struct image image;
-	int image_fd; /* sealed memfd */
+	struct cell_factory cells;
 	pid_t engine; /* the supervisor */
-	bool root_mode;
 	uint32_t uid_base;
 	uint32_t uid_count;
 	int uid_locks; /* one byte for each uid; -1 in rootless mode */
-	int proc;      /* the host's /proc */
-	int init;      /* toolcell-init, on a read-only mount of its own */
 	uint32_t landlock_abi;
 	uint32_t missing; /* enum frame_layer that no cell of this session can have */
 	struct cgroup_root cgroups;
-	char workspace[PATH_MAX];
 	uid_t owner_uid; /* of the workspace */
 	gid_t owner_gid;
 	dev_t workspace_dev;
 	uint32_t n_cpus;
-	struct template templates[LAUNCH_TEMPLATES_MAX];
-	uint32_t n_templates;
-	uint8_t mounts[IMAGE_MOUNTS_MAX]; /* enum mount_when */
 	struct identity identities[LAUNCH_CALLS_MAX];
 	struct call calls[LAUNCH_CALLS_MAX];
 	bool stopping;
 };
 
-/* template.c: build the launcher's root and every template, then pivot into it. */
-MUST_USE int template_build_all(struct launcher *l, struct err *err);
-const struct template *template_of(const struct launcher *l, const struct image_cell *cell);
-
-/* What a mount needs of the launcher in each cell: overlays and the workspace, idmapped. */
-MUST_USE int template_late_path(uint32_t mount, char *path, size_t cap);
-
 /* identity.c */
 MUST_USE int identity_open(struct launcher *l, struct err *err);
 MUST_USE int identity_take(struct launcher *l, uint32_t slot, struct err *err);
 MUST_USE int identity_map(struct launcher *l, uint32_t slot, struct err *err);
-
-/* child.c: the cell's first process, from clone to init. */
-struct go {
-	int32_t num; /* 0, or the errno that stopped the launcher */
-	uint32_t n_fds;
-};
-NORETURN void child_main(const struct launcher *l, const struct call *call);
 
 /* call.c */
 void call_start(struct launcher *l, const struct frame_call *frame, int *fds);

@@ -58,9 +58,9 @@ static int read_arguments(struct launcher *l, int argc, char **argv, struct err 
 	if (r < 0)
 		return r;
 	l->engine = (pid_t)engine;
-	if (argv[ARG_WORKSPACE][0] != '/' || strlen(argv[ARG_WORKSPACE]) >= sizeof(l->workspace))
+	if (argv[ARG_WORKSPACE][0] != '/' || strlen(argv[ARG_WORKSPACE]) >= sizeof(l->cells.workspace))
 		return err_set(err, EINVAL, "the workspace is no absolute path");
-	(void)snprintf(l->workspace, sizeof(l->workspace), "%s", argv[ARG_WORKSPACE]);
+	(void)snprintf(l->cells.workspace, sizeof(l->cells.workspace), "%s", argv[ARG_WORKSPACE]);
 	if (fstat(LAUNCH_FD_WORKSPACE, &st) < 0 || !S_ISDIR(st.st_mode))
 		return err_set(err, EINVAL, "the workspace descriptor is no folder");
 	l->owner_uid = st.st_uid;
@@ -95,8 +95,8 @@ static int open_init(struct launcher *l, const char *path, struct err *err)
 	if (r < 0)
 		return err_set(err, -r, "cannot prepare %s", path);
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", tree);
-	l->init = open(link, O_RDONLY | O_CLOEXEC);
-	return l->init < 0 ? err_set(err, errno, "cannot open %s", path) : 0;
+	l->cells.init = open(link, O_RDONLY | O_CLOEXEC);
+	return l->cells.init < 0 ? err_set(err, errno, "cannot open %s", path) : 0;
 }
 
 /* What to do about a user namespace that is refused; each row is a switch that distributions have. */
@@ -152,8 +152,8 @@ static int become_root_of_namespace(struct err *err)
 
 static int take_mode(struct launcher *l, struct err *err)
 {
-	l->root_mode = geteuid() == 0;
-	if (l->root_mode) {
+	l->cells.root_mode = geteuid() == 0;
+	if (l->cells.root_mode) {
 		if (setgroups(0, NULL) < 0)
 			return err_set(err, errno, "cannot clear supplementary groups");
 		return 0;
@@ -211,8 +211,8 @@ static int receive_image(struct launcher *l, struct err *err)
 			fd_closep(&fds[--n_fds]);
 		return err_set(err, EPROTO, "no policy image has come");
 	}
-	l->image_fd = fds[0];
-	return image_map(l->image_fd, &l->image, err);
+	l->cells.image_fd = fds[0];
+	return image_map(l->cells.image_fd, &l->cells.image, err);
 }
 
 static int start(struct launcher *l, int argc, char **argv, struct err *err)
@@ -224,7 +224,7 @@ static int start(struct launcher *l, int argc, char **argv, struct err *err)
 	if (r < 0)
 		return r;
 	look_at_kernel(l);
-	l->root_mode = geteuid() == 0;
+	l->cells.root_mode = geteuid() == 0;
 	r = identity_open(l, err);
 	if (r == 0)
 		r = take_mode(l, err);
@@ -235,18 +235,18 @@ static int start(struct launcher *l, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = receive_image(l, err);
 	if (r == 0)
-		r = template_build_all(l, err);
+		r = cell_build_templates(&l->cells, err);
 	if (r < 0)
 		return r;
-	l->proc = open(ROOT_PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return l->proc < 0 ? err_set(err, errno, "cannot open /proc") : 0;
+	l->cells.proc = open(ROOT_PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return l->cells.proc < 0 ? err_set(err, errno, "cannot open /proc") : 0;
 }
 
 static void announce(struct launcher *l)
 {
 	struct frame_ready ready = {
 		.head = {FRAME_READY, sizeof(ready), 0},
-		.root_mode = l->root_mode,
+		.root_mode = l->cells.root_mode,
 		.landlock_abi = l->landlock_abi,
 		.cgroup_version = (uint32_t)l->cgroups.version,
 		.layers = FRAME_LAYER_ALL & ~l->missing,

@@ -46,37 +46,37 @@ static int explain_idmap(const struct launcher *l, const char *what, int r, stru
 		return err_set(err, EINVAL,
 			       "the file system of %s does not support id-mapped mounts; keep it on ext4, "
 			       "xfs, btrfs or tmpfs (Linux 6.3), or run toolcell as its owner", what);
-	return err_set(err, -r, "cannot mount %s for the cell", l->workspace);
+	return err_set(err, -r, "cannot mount %s for the cell", l->cells.workspace);
 }
 
 /* The order is the child's: overlays as they come, the workspace last. */
 static int make_layers(const struct launcher *l, const struct call *call, struct layers *layers,
 		       struct err *err)
 {
-	const struct template *t = call->template;
+	const struct cell_template *t = call->template;
 	int idmap = l->identities[call->slot].idmap;
 	bool readonly = call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY;
 	bool workspace = false;
 
 	for (uint32_t i = t->first; i < t->first + t->count; i++) {
-		const struct image_mount *m = image_mount(&l->image, i);
+		const struct image_mount *m = image_mount(&l->cells.image, i);
 		char path[32];
 		int r;
 
 		workspace |= m->type == IMAGE_MOUNT_WORKSPACE;
-		if (m->type != IMAGE_MOUNT_OVERLAY || l->mounts[i] != MOUNT_LATE)
+		if (m->type != IMAGE_MOUNT_OVERLAY || l->cells.mounts[i] != MOUNT_LATE)
 			continue;
-		r = template_late_path(i, path, sizeof(path));
+		r = cell_late_path(i, path, sizeof(path));
 		if (r == 0)
 			r = add_layer(layers, path, true, idmap);
 		if (r < 0)
-			return explain_idmap(l, image_string(&l->image, m->source), r, err);
+			return explain_idmap(l, image_string(&l->cells.image, m->source), r, err);
 	}
 	if (workspace) {
 		int r = add_layer(layers, ROOT_WORKSPACE, readonly, idmap);
 
 		if (r < 0)
-			return explain_idmap(l, l->workspace, r, err);
+			return explain_idmap(l, l->cells.workspace, r, err);
 	}
 	return 0;
 }
@@ -96,7 +96,7 @@ static uint64_t nproc_of(const struct call *call)
 static int send_go(const struct launcher *l, struct call *call, const struct layers *layers,
 		   struct err *err)
 {
-	struct go go = {.n_fds = (uint32_t)layers->n};
+	struct cell_go go = {.n_fds = (uint32_t)layers->n};
 	struct init_config config = {
 		.cell = call->cell_index,
 		.landlock_abi = l->missing & FRAME_LAYER_LANDLOCK ? 0 : l->landlock_abi,
@@ -106,7 +106,7 @@ static int send_go(const struct launcher *l, struct call *call, const struct lay
 	};
 	int r;
 
-	(void)snprintf(config.workspace, sizeof(config.workspace), "%s", l->workspace);
+	(void)snprintf(config.workspace, sizeof(config.workspace), "%s", l->cells.workspace);
 	r = fd_send(call->control, &go, sizeof(go), layers->fds, layers->n);
 	if (r == 0)
 		r = fd_send(call->control, &config, sizeof(config), NULL, 0);
@@ -119,8 +119,8 @@ int prepare_child(struct launcher *l, struct call *call, struct err *err)
 	struct layers layers = {.n = 0};
 	int r = 0;
 
-	if (l->root_mode) {
-		r = ns_write_maps(l->proc, call->pid, map, map, 0);
+	if (l->cells.root_mode) {
+		r = ns_write_maps(l->cells.proc, call->pid, map, map, 0);
 		if (r < 0)
 			return err_set(err, -r, "cannot write the cell's id maps");
 		r = identity_map(l, call->slot, err);

@@ -48,7 +48,7 @@ static int handle_call(struct launcher *l, const void *data, int *fds)
 {
 	const struct frame_call *frame = data;
 
-	if (!image_cell(&l->image, frame->cell) || frame->flags != 0 || frame->head.call == 0 ||
+	if (!image_cell(&l->cells.image, frame->cell) || frame->flags != 0 || frame->head.call == 0 ||
 	    call_by_id(l, frame->head.call))
 		return -EPROTO;
 	call_start(l, frame, fds);

@@ -9,7 +9,7 @@ import re
 import subprocess
 from pathlib import Path
 
-FLOORS = {"base": 0, "wire": 1, "confine": 2, "launch": 3, "init": 3, "policy": 3, "manifest": 3, "policyc": 4,
+FLOORS = {"base": 0, "wire": 1, "confine": 2, "cell": 3, "init": 3, "launch": 4, "policy": 3, "manifest": 3, "policyc": 4,
           "workspace": 3, "digest": 3, "egress": 3, "rpc": 4, "broker": 5, "cli": 6}
 FILE_LINES_MAX = 700
 FUNCTION_LINES_MAX = 60

@@ -20,21 +20,21 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cell/cell.h"
 #include "confine/mount.h"
 #include "confine/tree.h"
-#include "launch/launch.h"
 
 #define ROOT_BYTES (64ULL << 20)
 #define SAFE_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 
 struct builder {
-	struct launcher *l;
+	struct cell_factory *f;
 	int root;     /* the launcher's root */
 	int tree;     /* the template's root */
 	struct err *err;
 };
 
-int template_late_path(uint32_t mount, char *path, size_t cap)
+int cell_late_path(uint32_t mount, char *path, size_t cap)
 {
 	int n = snprintf(path, cap, "/l/%u", mount);
 
@@ -43,7 +43,7 @@ int template_late_path(uint32_t mount, char *path, size_t cap)
 
 static const char *text_of(const struct builder *b, uint32_t offset)
 {
-	const char *text = image_string(&b->l->image, offset);
+	const char *text = image_string(&b->f->image, offset);
 
 	return text ? text : "";
 }
@@ -120,7 +120,7 @@ static int make_late(const struct builder *b, const struct image_mount *m, uint3
 		     bool *ret_skip)
 {
 	char path[32];
-	int r = template_late_path(index, path, sizeof(path));
+	int r = cell_late_path(index, path, sizeof(path));
 
 	*ret_skip = false;
 	if (r < 0)
@@ -150,7 +150,7 @@ static int make_now(const struct builder *b, const struct image_mount *m, bool *
 
 static const char *target_of(const struct builder *b, const struct image_mount *m)
 {
-	return m->type == IMAGE_MOUNT_WORKSPACE ? b->l->workspace : text_of(b, m->target);
+	return m->type == IMAGE_MOUNT_WORKSPACE ? b->f->workspace : text_of(b, m->target);
 }
 
 static bool is_cells_own(uint32_t type)
@@ -161,21 +161,21 @@ static bool is_cells_own(uint32_t type)
 
 static bool is_workspace(const struct builder *b, uint32_t index)
 {
-	return image_mount(&b->l->image, index)->type == IMAGE_MOUNT_WORKSPACE;
+	return image_mount(&b->f->image, index)->type == IMAGE_MOUNT_WORKSPACE;
 }
 
 /*
  * Below a mount that each cell makes anew, everything must be made anew too. The workspace comes
  * last, so every other mount stands before it.
  */
-static bool is_below_late(const struct builder *b, const struct template *t, uint32_t index)
+static bool is_below_late(const struct builder *b, const struct cell_template *t, uint32_t index)
 {
-	const char *target = target_of(b, image_mount(&b->l->image, index));
+	const char *target = target_of(b, image_mount(&b->f->image, index));
 	uint32_t end = is_workspace(b, index) ? t->first + t->count : index;
 
 	for (uint32_t i = t->first; i < end; i++)
-		if (i != index && !is_workspace(b, i) && b->l->mounts[i] == MOUNT_LATE &&
-		    tree_is_below(target, target_of(b, image_mount(&b->l->image, i))))
+		if (i != index && !is_workspace(b, i) && b->f->mounts[i] == MOUNT_LATE &&
+		    tree_is_below(target, target_of(b, image_mount(&b->f->image, i))))
 			return true;
 	return false;
 }
@@ -185,11 +185,11 @@ static int refuse_inside_workspace(const struct builder *b, const struct image_m
 {
 	const char *target = target_of(b, m);
 
-	if (m->type == IMAGE_MOUNT_WORKSPACE || !tree_is_below(target, b->l->workspace))
+	if (m->type == IMAGE_MOUNT_WORKSPACE || !tree_is_below(target, b->f->workspace))
 		return 0;
 	return err_set(b->err, EINVAL,
 		       "the workspace %s contains %s, which %s provides: choose a folder of the project",
-		       b->l->workspace, target, text_of(b, m->pointer));
+		       b->f->workspace, target, text_of(b, m->pointer));
 }
 
 /* The template has the mount point of what comes late, unless that is on a late mount itself. */
@@ -200,16 +200,16 @@ static int make_late_target(const struct builder *b, const struct image_mount *m
 	char path[32];
 	struct stat st;
 	bool is_dir = true;
-	int r = template_late_path(index, path, sizeof(path));
+	int r = cell_late_path(index, path, sizeof(path));
 
 	if (r == 0 && mount_open_target(b->root, path, &source) == 0)
 		is_dir = fstat(source, &st) == 0 && S_ISDIR(st.st_mode);
 	return r < 0 ? r : tree_make_target(b->tree, target_of(b, m), is_dir, &target);
 }
 
-static int build_mount(struct builder *b, const struct template *t, uint32_t index)
+static int build_mount(struct builder *b, const struct cell_template *t, uint32_t index)
 {
-	const struct image_mount *m = image_mount(&b->l->image, index);
+	const struct image_mount *m = image_mount(&b->f->image, index);
 	bool below = is_below_late(b, t, index);
 	bool late = below || is_cells_own(m->type);
 	bool skip;
@@ -222,7 +222,7 @@ static int build_mount(struct builder *b, const struct template *t, uint32_t ind
 		r = make_late_target(b, m, index);
 	if (r < 0)
 		return fail(b, m, r, late ? "prepare" : "mount");
-	b->l->mounts[index] = skip ? MOUNT_SKIP : late ? MOUNT_LATE : MOUNT_TEMPLATE;
+	b->f->mounts[index] = skip ? MOUNT_SKIP : late ? MOUNT_LATE : MOUNT_TEMPLATE;
 	return 0;
 }
 
@@ -240,12 +240,12 @@ static int attach_tmpfs(int root, const char *path, uint64_t bytes, int *ret_fd)
 
 static int build_template(struct builder *b, const struct image_cell *cell)
 {
-	struct template *t = &b->l->templates[b->l->n_templates];
+	struct cell_template *t = &b->f->templates[b->f->n_templates];
 	CLEANUP(fd_closep) int tree = -1;
 	int r;
 
-	*t = (struct template){.first = cell->mounts_first, .count = cell->mounts_count};
-	(void)snprintf(t->path, sizeof(t->path), "/t/%u", b->l->n_templates);
+	*t = (struct cell_template){.first = cell->mounts_first, .count = cell->mounts_count};
+	(void)snprintf(t->path, sizeof(t->path), "/t/%u", b->f->n_templates);
 	r = attach_tmpfs(b->root, t->path, ROOT_BYTES, &tree);
 	if (r < 0)
 		return err_set(b->err, -r, "cannot make the template tree of policy %s",
@@ -260,16 +260,16 @@ static int build_template(struct builder *b, const struct image_cell *cell)
 	r = mount_dress(tree, false, MOUNT_ATTR_RDONLY | SAFE_ATTRS, -1);
 	if (r < 0)
 		return err_set(b->err, -r, "cannot make a template tree read-only");
-	b->l->n_templates++;
+	b->f->n_templates++;
 	return 0;
 }
 
-const struct template *template_of(const struct launcher *l, const struct image_cell *cell)
+const struct cell_template *cell_template_of(const struct cell_factory *f, const struct image_cell *cell)
 {
-	for (uint32_t i = 0; i < l->n_templates; i++)
-		if (l->templates[i].first == cell->mounts_first &&
-		    l->templates[i].count == cell->mounts_count)
-			return &l->templates[i];
+	for (uint32_t i = 0; i < f->n_templates; i++)
+		if (f->templates[i].first == cell->mounts_first &&
+		    f->templates[i].count == cell->mounts_count)
+			return &f->templates[i];
 	return NULL;
 }
 
@@ -299,13 +299,13 @@ static int build_places(struct builder *b)
 		r = mount_dress(workspace, true, SAFE_ATTRS, -1);
 	if (r == 0)
 		r = attach_at(b->root, ROOT_WORKSPACE, workspace);
-	return r < 0 ? err_set(b->err, -r, "cannot mount the workspace %s", b->l->workspace) : 0;
+	return r < 0 ? err_set(b->err, -r, "cannot mount the workspace %s", b->f->workspace) : 0;
 }
 
-int template_build_all(struct launcher *l, struct err *err)
+int cell_build_templates(struct cell_factory *f, struct err *err)
 {
 	CLEANUP(fd_closep) int root = -1;
-	struct builder b = {.l = l, .err = err};
+	struct builder b = {.f = f, .err = err};
 	int r = mount_private();
 
 	if (r == 0)
@@ -316,14 +316,14 @@ int template_build_all(struct launcher *l, struct err *err)
 		return err_set(err, -r, "cannot make the launcher's root file system");
 	b.root = root;
 	r = build_places(&b);
-	for (uint32_t i = 0; r == 0 && i < l->image.header->cells.count; i++) {
-		const struct image_cell *cell = image_cell(&l->image, i);
+	for (uint32_t i = 0; r == 0 && i < f->image.header->cells.count; i++) {
+		const struct image_cell *cell = image_cell(&f->image, i);
 
-		if (template_of(l, cell))
+		if (cell_template_of(f, cell))
 			continue;
-		if (l->n_templates == LAUNCH_TEMPLATES_MAX)
+		if (f->n_templates == CELL_TEMPLATES_MAX)
 			return err_set(err, E2BIG, "the image has more than %u sets of mounts",
-				       LAUNCH_TEMPLATES_MAX);
+				       CELL_TEMPLATES_MAX);
 		r = build_template(&b, cell);
 	}
 	if (r < 0)

@@ -30,17 +30,18 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cell/cell.h"
 #include "confine/mount.h"
+#include "confine/ns.h"
 #include "confine/privilege.h"
 #include "confine/tree.h"
-#include "launch/launch.h"
 
 #define SAFE_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define FD_ABOVE 64 /* sources of dup2 move out of the way of 0..INIT_FD_N */
 
 struct child {
-	const struct launcher *l;
-	const struct call *call;
+	const struct cell_factory *f;
+	const struct cell_child *in;
 	int root;	     /* the cell's root, once attached */
 	int fds[FD_PASS_MAX]; /* of "go": workspace, then overlay layers in order; root mode only */
 	uint32_t n_fds;
@@ -49,7 +50,7 @@ struct child {
 
 static const char *text_of(const struct child *c, uint32_t offset)
 {
-	const char *text = image_string(&c->l->image, offset);
+	const char *text = image_string(&c->f->image, offset);
 
 	return text ? text : "";
 }
@@ -57,7 +58,7 @@ static const char *text_of(const struct child *c, uint32_t offset)
 static int do_cgroup_join(struct child *c, uint32_t *arg)
 {
 	(void)arg;
-	return c->call->leaf.root ? cgroup_leaf_join(&c->call->leaf) : 0;
+	return c->in->leaf->root ? cgroup_leaf_join(c->in->leaf) : 0;
 }
 
 static int do_cgroup_ns(struct child *c, uint32_t *arg)
@@ -69,7 +70,7 @@ static int do_cgroup_ns(struct child *c, uint32_t *arg)
 
 static int do_hostname(struct child *c, uint32_t *arg)
 {
-	const char *name = text_of(c, c->call->cell->hostname);
+	const char *name = text_of(c, c->in->cell->hostname);
 
 	(void)arg;
 	return sethostname(name, strlen(name)) < 0 || setdomainname("", 0) < 0 ? -errno : 0;
@@ -85,7 +86,7 @@ static int do_net_ns(struct child *c, uint32_t *arg)
 static int do_loopback(struct child *c, uint32_t *arg)
 {
 	(void)arg;
-	return c->call->cell->net == IMAGE_NET_LOOPBACK ? ns_loopback_up() : 0;
+	return c->in->cell->net == IMAGE_NET_LOOPBACK ? ns_loopback_up() : 0;
 }
 
 /*
@@ -99,19 +100,19 @@ static int do_maps(struct child *c, uint32_t *arg)
 	int r;
 
 	(void)arg;
-	if (c->l->root_mode)
+	if (c->f->root_mode)
 		return 0;
 	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
-	r = ns_write_maps(c->l->proc, 0, map, map, 0);
+	r = ns_write_maps(c->f->proc, 0, map, map, 0);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return r;
 }
 
 static int do_go(struct child *c, uint32_t *arg)
 {
-	struct go go;
+	struct cell_go go;
 	size_t n_fds;
-	ssize_t n = fd_recv(c->call->child_control, &go, sizeof(go), c->fds, &n_fds);
+	ssize_t n = fd_recv(c->in->control, &go, sizeof(go), c->fds, &n_fds);
 
 	(void)arg;
 	if (n < 0)
@@ -149,7 +150,7 @@ static int do_keyring(struct child *c, uint32_t *arg)
 static int do_root(struct child *c, uint32_t *arg)
 {
 	CLEANUP(fd_closep) int tree = -1;
-	int r = mount_clone(AT_FDCWD, c->call->template->path, true, &tree);
+	int r = mount_clone(AT_FDCWD, c->in->template->path, true, &tree);
 
 	(void)arg;
 	if (r == 0)
@@ -176,7 +177,7 @@ static int mount_bind(struct child *c, const struct image_mount *m, uint32_t ind
 {
 	CLEANUP(fd_closep) int fd = -1;
 	char path[32];
-	int r = template_late_path(index, path, sizeof(path));
+	int r = cell_late_path(index, path, sizeof(path));
 
 	if (r == 0)
 		r = mount_clone(AT_FDCWD, path, true, &fd);
@@ -278,7 +279,7 @@ static int mount_devpts(struct child *c, const struct image_mount *m, uint32_t i
 /* The next detached mount that the launcher has sent, or (rootless) a copy of our own. */
 static int take_layer(struct child *c, const char *own, bool recursive, int *ret_fd)
 {
-	if (!c->l->root_mode)
+	if (!c->f->root_mode)
 		return mount_clone(AT_FDCWD, own, recursive, ret_fd);
 	if (c->next_layer >= c->n_fds)
 		return -EPROTO;
@@ -300,7 +301,7 @@ static int mount_overlay(struct child *c, const struct image_mount *m, uint32_t 
 	CLEANUP(fd_closep) int upper = -1;
 	CLEANUP(fd_closep) int fd = -1;
 	char own[32];
-	int r = template_late_path(index, own, sizeof(own));
+	int r = cell_late_path(index, own, sizeof(own));
 
 	if (r == 0)
 		r = take_layer(c, own, true, &lower);
@@ -320,13 +321,13 @@ static int mount_overlay(struct child *c, const struct image_mount *m, uint32_t 
 static int mount_workspace(struct child *c, const struct image_mount *m, uint32_t index)
 {
 	CLEANUP(fd_closep) int fd = -1;
-	bool readonly = c->call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY;
+	bool readonly = c->in->cell->flags & IMAGE_CELL_WORKSPACE_READONLY;
 	int r = take_layer(c, ROOT_WORKSPACE, true, &fd);
 
 	(void)index;
 	if (r == 0)
 		r = mount_dress(fd, true, attrs_of(m) | (readonly ? MOUNT_ATTR_RDONLY : 0U), -1);
-	return r < 0 ? r : attach_in_cell(c, fd, c->l->workspace);
+	return r < 0 ? r : attach_in_cell(c, fd, c->f->workspace);
 }
 
 static int mount_link(struct child *c, const struct image_mount *m, uint32_t index)
@@ -352,14 +353,14 @@ static_assert(ARRAY_SIZE(mounters) == IMAGE_MOUNT_TYPE_N, "every type of mount h
 
 static int do_mounts(struct child *c, uint32_t *arg)
 {
-	const struct template *t = c->call->template;
+	const struct cell_template *t = c->in->template;
 
 	for (int pass = 0; pass < 2; pass++) /* the workspace last: others may lie above it */
 		for (uint32_t i = t->first; i < t->first + t->count; i++) {
-			const struct image_mount *m = image_mount(&c->l->image, i);
+			const struct image_mount *m = image_mount(&c->f->image, i);
 			int r;
 
-			if (c->l->mounts[i] != MOUNT_LATE ||
+			if (c->f->mounts[i] != MOUNT_LATE ||
 			    (m->type == IMAGE_MOUNT_WORKSPACE) != (pass == 1))
 				continue;
 			*arg = i;
@@ -390,8 +391,8 @@ static int do_capabilities(struct child *c, uint32_t *arg)
 static int do_descriptors(struct child *c, uint32_t *arg)
 {
 	int from[INIT_FD_N] = {
-		c->call->stdio[0],	c->call->stdio[1],	      c->call->stdio[2],
-		c->call->child_control, c->l->image_fd, c->call->plan,
+		c->in->stdio[0],	c->in->stdio[1],	      c->in->stdio[2],
+		c->in->control, c->f->image_fd, c->in->plan,
 	};
 
 	for (int i = 0; i < INIT_FD_N; i++) {
@@ -415,7 +416,7 @@ static int do_init(struct child *c, uint32_t *arg)
 	char *envp[] = {NULL};
 
 	(void)arg;
-	(void)syscall(SYS_execveat, c->l->init, "", argv, envp, AT_EMPTY_PATH);
+	(void)syscall(SYS_execveat, c->f->init, "", argv, envp, AT_EMPTY_PATH);
 	return -errno;
 }
 
@@ -434,11 +435,10 @@ static const struct {
 	{STEP_INIT_EXEC, do_init},
 };
 
-void child_main(const struct launcher *l, const struct call *call)
+void cell_child_main(const struct cell_child *child)
 {
-	struct child c = {.l = l, .call = call, .root = -1};
+	struct child c = {.f = child->factory, .in = child, .root = -1};
 	struct init_report report = {.type = REPORT_FAILED};
-	int control = call->child_control;
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
 		int r = steps[i].run(&c, &report.arg);
@@ -450,6 +450,6 @@ void child_main(const struct launcher *l, const struct call *call)
 		}
 		report.arg = 0;
 	}
-	(void)send(control, &report, sizeof(report), MSG_NOSIGNAL);
+	(void)send(child->control, &report, sizeof(report), MSG_NOSIGNAL);
 	_exit(1);
 }
