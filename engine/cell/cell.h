@@ -53,10 +53,12 @@ struct cell_factory {
 };
 
 /**
- * cell_build_templates - the launcher's own root with every template in it; then pivot into it
- * The working directory must be the workspace, in the mount namespace that this one is to be.
+ * cell_build_templates - the launcher's own root with every template in it
+ * @ret_root: its root, to be entered with mount_pivot; caller owns
+ *
+ * The working directory must be the workspace, in a mount namespace of the launcher's own.
  */
-MUST_USE int cell_build_templates(struct cell_factory *factory, struct err *err);
+MUST_USE int cell_build_templates(struct cell_factory *factory, int *ret_root, struct err *err);
 
 /** cell_template_of - the template for a cell of the image; NULL when none was built */
 const struct cell_template *cell_template_of(const struct cell_factory *factory,

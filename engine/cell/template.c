@@ -9,8 +9,8 @@
  *	/new, /lower, /upper, /empty	places that a child uses before it pivots
  *
  * Host paths resolve while the old root is still the root: the new one is stacked over "/" unseen,
- * filled by descriptor, and entered at the end. After the pivot the launcher itself has no path to
- * the host's files any more.
+ * filled by descriptor, and entered at the end (mount_pivot, the caller's last step). After that the
+ * launcher itself has no path to the host's files any more.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -302,7 +302,7 @@ static int build_places(struct builder *b)
 	return r < 0 ? err_set(b->err, -r, "cannot mount the workspace %s", b->f->workspace) : 0;
 }
 
-int cell_build_templates(struct cell_factory *f, struct err *err)
+int cell_build_templates(struct cell_factory *f, int *ret_root, struct err *err)
 {
 	CLEANUP(fd_closep) int root = -1;
 	struct builder b = {.f = f, .err = err};
@@ -326,8 +326,7 @@ int cell_build_templates(struct cell_factory *f, struct err *err)
 				       CELL_TEMPLATES_MAX);
 		r = build_template(&b, cell);
 	}
-	if (r < 0)
-		return r;
-	r = mount_pivot(root);
-	return r < 0 ? err_set(err, -r, "cannot leave the host's root file system") : 0;
+	if (r == 0)
+		*ret_root = fd_take(&root);
+	return r;
 }

@@ -3,7 +3,7 @@
  * process is the supervisor and speaks frames itself. It writes the plan, sends one FRAME_CALL with
  * its own stdio, and waits:
  *
- *	ready --FRAME_CALL--> running --FRAME_ENDED--> done
+ *	FRAME_CALL sent, FRAME_READY received --> running --FRAME_ENDED--> done
  *				|--SIGINT, SIGTERM, SIGHUP, SIGQUIT: FRAME_KILL, still running
  *				`--end of file, FRAME_FATAL: error
  *
@@ -146,6 +146,8 @@ static int send_call(const struct exec *x, const struct args *args, struct err *
 		return r;
 	fds[FRAME_FD_PLAN] = plan;
 	r = fd_send(x->session.launcher_fd, &call, sizeof(call), fds, ARRAY_SIZE(fds));
+	if (r == -EPIPE)
+		return 0; /* a launcher that failed has left the reason for session_wait_ready */
 	return r < 0 ? err_set(err, -r, "cannot send the call to the launcher") : 0;
 }
 
@@ -272,26 +274,28 @@ static int write_result(const struct exec *x, const char *tool, struct err *err)
 
 static int run_call(struct exec *x, const struct args *args, struct err *err)
 {
-	int r = session_wait_ready(&x->session, &x->ready, err);
+	int r = find_cell(x, err);
 
-	if (r == 0)
-		r = find_cell(x, err);
 	if (r == 0)
 		r = check_timeout(x, args->timeout_ms, err);
 	if (r == 0)
 		r = open_signals(&x->signals, err);
+	/* The call waits in the socket until the launcher is ready: one wake-up less. */
 	if (r == 0)
 		r = send_call(x, args, err);
+	if (r == 0)
+		r = session_wait_ready(&x->session, &x->ready, err);
 	if (r == 0)
 		r = wait_ended(x, err);
 	return r < 0 ? r : write_result(x, args->operands[0], err);
 }
 
-static int report(const struct exec *x)
+static int report(const struct exec *x, const char *command)
 {
 	char text[ERR_TEXT_MAX];
 	const char *label = NULL;
-	const char *line = verdict_line(&x->ended, x->signal, text, sizeof(text), &label);
+	const char *line =
+		verdict_line(&x->ended, x->signal, command, text, sizeof(text), &label);
 
 	if (line)
 		ui_line(UI_BAD, label, "%s", line);
@@ -327,5 +331,5 @@ int command_exec(const struct command *self, struct args *args, char **argv)
 	session_stop(&x.session);
 	fd_closep(&x.signals);
 	fd_closep(&x.result);
-	return r < 0 ? fail(&err, CLI_REFUSED) : report(&x);
+	return r < 0 ? fail(&err, CLI_REFUSED) : report(&x, args->operands[0]);
 }

@@ -217,6 +217,7 @@ static int receive_image(struct launcher *l, struct err *err)
 
 static int start(struct launcher *l, int argc, char **argv, struct err *err)
 {
+	CLEANUP(fd_closep) int root = -1;
 	int r = keep_to_ourselves(err);
 
 	if (r == 0)
@@ -235,9 +236,13 @@ static int start(struct launcher *l, int argc, char **argv, struct err *err)
 	if (r == 0)
 		r = receive_image(l, err);
 	if (r == 0)
-		r = cell_build_templates(&l->cells, err);
+		r = cell_build_templates(&l->cells, &root, err);
 	if (r < 0)
 		return r;
+	/* From here on no path leads to the host's files. */
+	r = mount_pivot(root);
+	if (r < 0)
+		return err_set(err, -r, "cannot leave the host's root file system");
 	l->cells.proc = open(ROOT_PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return l->cells.proc < 0 ? err_set(err, errno, "cannot open /proc") : 0;
 }
