@@ -231,6 +231,8 @@ static char *build_text(const struct answer *a)
 			.body = body.data,
 			.error = a->error.data,
 			.note = note.data,
+			.policy = a->call->digest_call ? NULL : a->call->broker->policy,
+			.network = a->call->cell && a->call->cell->net != IMAGE_NET_NONE,
 			.denials = a->denials,
 			.ended = &a->call->ended,
 		});

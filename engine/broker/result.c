@@ -165,6 +165,22 @@ static const char *cgroup_name(const struct frame_ready *ready, uint32_t layers)
 	return ready->cgroup_version == 1 ? "v1" : "v2";
 }
 
+/* Refusals by these are seen by the tool alone; "denials": [] says nothing about them. */
+static const char *const unrecorded[] = {"denials:mount", "denials:landlock", "denials:seccomp",
+					 "denials:network"};
+
+static json_t *missing_json(const struct frame_ended *ended)
+{
+	json_t *out = layers_json(ended->missing, NULL);
+
+	for (size_t i = 0; out && ended->layers && i < ARRAY_SIZE(unrecorded); i++)
+		if (json_array_append_new(out, json_string(unrecorded[i])) < 0) {
+			json_decref(out);
+			return NULL;
+		}
+	return out;
+}
+
 static json_t *enforced_json(const struct frame_ended *ended, const struct frame_ready *ready)
 {
 	uint32_t layers = ended->layers;
@@ -177,7 +193,7 @@ static json_t *enforced_json(const struct frame_ended *ended, const struct frame
 			 landlock ? (int)ready->landlock_abi : 0, "cgroup",
 			 cgroup_name(ready, layers), "private_uid",
 			 (layers & FRAME_LAYER_PRIVATE_UID) != 0, "missing",
-			 layers_json(ended->missing, NULL));
+			 missing_json(ended));
 }
 
 json_t *result_new(const struct result_source *s)

@@ -227,6 +227,8 @@ struct text_parts {
 	const char *body;  /* safe already; NULL or "" without */
 	const char *error; /* foreign; NULL without */
 	const char *note;
+	const char *policy; /* NULL: a failure speaks for itself (the digest has explained it) */
+	bool network;	    /* the cell has one */
 	json_t *denials;
 	const struct frame_ended *ended;
 };

@@ -40,7 +40,7 @@ static int append_count(struct buf *out, uint64_t n)
 static const struct stop_row {
 	uint32_t cause;
 	const char *words;
-	size_t limit_at; /* in image_limits; SIZE_MAX: no number */
+	size_t limit_at; /* in image_limits */
 	int (*append)(struct buf *out, uint64_t value);
 } stops[] = {
 	{FRAME_CAUSE_WALL_LIMIT, "wall limit", offsetof(struct image_limits, wall_ms),
@@ -53,7 +53,8 @@ static const struct stop_row {
 	 append_count},
 	{FRAME_CAUSE_OUTPUT_LIMIT, "output limit", offsetof(struct image_limits, output_bytes),
 	 append_size},
-	{FRAME_CAUSE_DISK_LIMIT, "limit of temporary space", SIZE_MAX, NULL},
+	{FRAME_CAUSE_DISK_LIMIT, "limit of file size", offsetof(struct image_limits, file_bytes),
+	 append_size},
 };
 
 static int append_stop(struct buf *out, const struct frame_ended *ended)
@@ -64,8 +65,6 @@ static int append_stop(struct buf *out, const struct frame_ended *ended)
 
 		if (stops[i].cause != ended->cause)
 			continue;
-		if (stops[i].limit_at == SIZE_MAX)
-			return buf_printf(out, "stopped: %s reached\n", stops[i].words);
 		memcpy(&value, (const char *)&ended->limits + stops[i].limit_at, sizeof(value));
 		r = buf_printf(out, "stopped: %s of ", stops[i].words);
 		if (r == 0)
@@ -146,6 +145,23 @@ static int append_body(struct buf *out, const struct text_parts *p)
 	return r;
 }
 
+/*
+ * What the mounts hide and the filter refuses is not recorded (enforced.missing says so): the tool
+ * alone has seen it, as an ordinary error. A reader who does not know that tries again, or blames
+ * something else; so a failure that nothing else explains says what kind of place this is.
+ */
+static int append_place(struct buf *out, const struct text_parts *p)
+{
+	if (!p->policy || strcmp(p->status, "failed") != 0 || json_array_size(p->denials) > 0)
+		return 0;
+	return buf_printf(out,
+			  "cell: %s only what policy %s grants is visible: a hidden path looks absent, "
+			  "a refused system call answers \"Operation not permitted\"; trying again "
+			  "changes neither\n",
+			  p->network ? "a network of its own without a way out, and" : "no network;",
+			  p->policy);
+}
+
 char *text_half(const struct text_parts *p)
 {
 	struct buf out = {0};
@@ -155,6 +171,8 @@ char *text_half(const struct text_parts *p)
 		r = append_status(&out, p);
 	if (r == 0)
 		r = append_denials(&out, p->denials);
+	if (r == 0)
+		r = append_place(&out, p);
 	if (r == 0 && p->note)
 		r = buf_printf(&out, "note: %s\n", p->note);
 	if (r < 0) {
