@@ -1,8 +1,8 @@
 /*
  * Theory of operation: a list of commands, separated by ":::", is run in rounds; each round runs
- *every command once, in a new random order, so that the load of the machine falls on all alike.
- *Measured is posix_spawn(3) to reaped, by CLOCK_MONOTONIC. Output is one line for each command: its
- *samples in microseconds, in the order of rounds, as a JSON array; bench/run does the arithmetic.
+ * every command once, in a new random order, so that the load of the machine falls on all alike.
+ * Measured is posix_spawn(3) to reaped, by CLOCK_MONOTONIC. Output is one line for each command: its
+ * samples in microseconds, in the order of rounds, as a JSON array; bench/run does the arithmetic.
  *
  *	spawn ROUNDS GAP_MS SEED ::: CMD ARG... [::: CMD ARG...]...
  *

@@ -18,9 +18,9 @@
 #include "base/fd.h"
 
 struct place {
-	char dir[PATH_MAX];  /* of the running program */
-	char *tree;	     /* source tree; NULL when installed */
-	bool libexec;	     /* installed as PREFIX/libexec/toolcell/X */
+	char dir[PATH_MAX]; /* of the running program */
+	char *tree;	    /* source tree; NULL when installed */
+	bool libexec;	    /* installed as PREFIX/libexec/toolcell/X */
 };
 
 static int read_tree(const char *dir, char **ret, struct err *err)
@@ -69,7 +69,8 @@ static int find_place(struct place *p, struct err *err)
 
 static int join(char **ret, struct err *err, const char *a, const char *b, const char *c)
 {
-	return asprintf(ret, "%s%s%s", a, b, c) < 0 ? err_set(err, ENOMEM, "no memory for a path") : 0;
+	return asprintf(ret, "%s%s%s", a, b, c) < 0 ? err_set(err, ENOMEM, "no memory for a path")
+						    : 0;
 }
 
 int data_path(const char *name, char **ret, struct err *err)
@@ -82,8 +83,8 @@ int data_path(const char *name, char **ret, struct err *err)
 	if (p.tree)
 		r = join(ret, err, p.tree, "/", name);
 	else
-		r = join(ret, err, p.dir, p.libexec ? "/../../share/toolcell/" : "/../share/toolcell/",
-			 name);
+		r = join(ret, err, p.dir,
+			 p.libexec ? "/../../share/toolcell/" : "/../share/toolcell/", name);
 	free(p.tree);
 	return r;
 }
@@ -98,7 +99,8 @@ int data_program(const char *name, char **ret, struct err *err)
 	if (strcmp(name, "toolcell") == 0 && p.libexec)
 		r = join(ret, err, p.dir, "/../../bin/", name);
 	else
-		r = join(ret, err, p.dir, p.tree || p.libexec ? "/" : "/../libexec/toolcell/", name);
+		r = join(ret, err, p.dir, p.tree || p.libexec ? "/" : "/../libexec/toolcell/",
+			 name);
 	free(p.tree);
 	return r;
 }

@@ -31,7 +31,8 @@ int err_set(struct err *err, int num, const char *fmt, ...)
 	if (n < 0)
 		err->text[0] = '\0';
 	else if ((size_t)n < sizeof(err->text) && !num_is_ours(num))
-		(void)snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s", strerrordesc_np(num));
+		(void)snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s",
+			       strerrordesc_np(num));
 	return -num;
 }
 

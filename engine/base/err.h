@@ -11,8 +11,8 @@
 #define ERR_TEXT_MAX 512
 
 struct err {
-	int num;		  /* positive errno */
-	char text[ERR_TEXT_MAX];  /* one line, foreign bytes already quoted */
+	int num;		 /* positive errno */
+	char text[ERR_TEXT_MAX]; /* one line, foreign bytes already quoted */
 };
 
 /**

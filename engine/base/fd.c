@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 
 #define SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
@@ -48,7 +49,8 @@ int fd_write_full(int fd, const void *data, size_t len)
 	return 0;
 }
 
-int fd_read_file(int dir, const char *path, size_t cap, char **ret, size_t *ret_len, struct err *err)
+int fd_read_file(int dir, const char *path, size_t cap, char **ret, size_t *ret_len,
+		 struct err *err)
 {
 	CLEANUP(fd_closep) int fd = openat(dir, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
@@ -198,4 +200,25 @@ int fd_set_nonblock(int fd, bool on)
 		return -errno;
 	flags = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
 	return fcntl(fd, F_SETFL, flags) < 0 ? -errno : 0;
+}
+
+int fd_close_others(const int *keep, size_t n)
+{
+	unsigned int from = 3;
+
+	if (n > FD_KEEP_MAX)
+		return -E2BIG;
+	/* The next one to keep, in order, without sorting: n is small. */
+	for (;;) {
+		unsigned int next = ~0U;
+
+		for (size_t i = 0; i < n; i++)
+			if (keep[i] >= 0 && (unsigned int)keep[i] >= from)
+				next = MIN(next, (unsigned int)keep[i]);
+		if (next > from && syscall(SYS_close_range, from, next == ~0U ? ~0U : next - 1, 0U) < 0)
+			return -errno;
+		if (next == ~0U)
+			return 0;
+		from = next + 1;
+	}
 }

@@ -84,6 +84,15 @@ MUST_USE int fd_send(int sock, const void *data, size_t len, const int *fds, siz
  */
 MUST_USE ssize_t fd_recv(int sock, void *data, size_t cap, int *fds, size_t *ret_n_fds);
 
+/**
+ * fd_close_others - close every descriptor from 3 on but these
+ * @keep: at most FD_KEEP_MAX numbers in any order, repeats allowed; those below 3 mean nothing
+ *
+ * System calls only, usable after clone; close_range(2), Linux 5.9.  Return: 0 or -errno.
+ */
+#define FD_KEEP_MAX 64
+MUST_USE int fd_close_others(const int *keep, size_t n);
+
 /** fd_set_nonblock - O_NONBLOCK on or off.  Return: 0 or -errno. */
 MUST_USE int fd_set_nonblock(int fd, bool on);
 

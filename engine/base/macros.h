@@ -11,17 +11,17 @@
 #define NORETURN __attribute__((noreturn))
 #define CLEANUP(fn) __attribute__((cleanup(fn)))
 
-#define MIN(a, b)                      \
-	({                             \
-		__typeof__(a) a_ = (a);\
-		__typeof__(b) b_ = (b);\
-		a_ < b_ ? a_ : b_;     \
+#define MIN(a, b)                       \
+	({                              \
+		__typeof__(a) a_ = (a); \
+		__typeof__(b) b_ = (b); \
+		a_ < b_ ? a_ : b_;      \
 	})
-#define MAX(a, b)                      \
-	({                             \
-		__typeof__(a) a_ = (a);\
-		__typeof__(b) b_ = (b);\
-		a_ > b_ ? a_ : b_;     \
+#define MAX(a, b)                       \
+	({                              \
+		__typeof__(a) a_ = (a); \
+		__typeof__(b) b_ = (b); \
+		a_ > b_ ? a_ : b_;      \
 	})
 
 #endif

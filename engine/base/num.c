@@ -79,8 +79,10 @@ int num_parse_size(const char *text, uint64_t *ret)
 
 int num_parse_ms(const char *text, uint64_t *ret)
 {
-	static const struct unit units[] = {
-		{"ms", 1}, {"s", 1000}, {"min", 60ULL * 1000}, {"h", 3600ULL * 1000}};
+	static const struct unit units[] = {{"ms", 1},
+					    {"s", 1000},
+					    {"min", 60ULL * 1000},
+					    {"h", 3600ULL * 1000}};
 
 	return parse_unit(text, units, ARRAY_SIZE(units), ret);
 }

@@ -348,7 +348,7 @@ static void settle(struct broker *b, struct call *c)
 	} else if (c->rpc) {
 		rpc_call_finish(c->rpc, result, text);
 	} else {
-		b->one_result = json_dumps(result, JSON_COMPACT);
+		b->one_result = json_dumps(result, RPC_DUMP_FLAGS);
 		b->one_text = text;
 		text = NULL;
 		if (!b->one_result)

@@ -12,10 +12,8 @@
 
 #include "broker/state.h"
 
-#define ANY_CAUSE UINT32_MAX
-
 static const struct limit_row {
-	uint32_t cause;	 /* that says so by itself, or ANY_CAUSE */
+	uint32_t cause;	 /* that says so by itself */
 	int signal;	 /* ... or that the tool died of; 0: none */
 	size_t count_at; /* ... or that counts in frame_usage; SIZE_MAX: none */
 	size_t value_at; /* in image_limits; SIZE_MAX: none */
@@ -42,14 +40,11 @@ static const struct limit_row {
 	 offsetof(struct image_limits, processes), offsetof(struct frame_usage, processes_peak), 1,
 	 "start a process", "processes", "EAGAIN", "limits/processes",
 	 "start fewer processes and threads at once, or raise limits.processes in the policy"},
-	{FRAME_CAUSE_DISK_LIMIT, 0, SIZE_MAX, SIZE_MAX, SIZE_MAX, 1, "write", "temporary space",
-	 "ENOSPC", "filesystem/tmpfs",
-	 "write less to temporary folders, or raise their size in the policy"},
 	{FRAME_CAUSE_OUTPUT_LIMIT, 0, SIZE_MAX, offsetof(struct image_limits, output_bytes),
 	 SIZE_MAX, 1, "write to stdout or stderr", "output", NULL, "limits/output",
 	 "print less or write to a file, or raise limits.output in the policy"},
-	{ANY_CAUSE, SIGXFSZ, SIZE_MAX, offsetof(struct image_limits, file_bytes), SIZE_MAX, 1,
-	 "write a file", "file size", "EFBIG", "limits/file_size",
+	{FRAME_CAUSE_DISK_LIMIT, SIGXFSZ, SIZE_MAX, offsetof(struct image_limits, file_bytes),
+	 SIZE_MAX, 1, "write a file", "file size", "EFBIG", "limits/file_size",
 	 "write smaller files, or raise limits.file_size in the policy"},
 };
 

@@ -39,6 +39,7 @@ void digest_io_fini(struct digest_io *d)
 		return;
 	stop(d, NULL);
 	buf_fini(&d->reply);
+	d->used = false;
 }
 
 static void close_input(struct digest_io *d)

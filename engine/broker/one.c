@@ -117,7 +117,7 @@ int broker_result_from_frame(const struct image *image, const struct image_cell 
 		.denials = denials,
 	});
 	json_decref(agent);
-	text = result ? json_dumps(result, JSON_COMPACT) : NULL;
+	text = result ? json_dumps(result, RPC_DUMP_FLAGS) : NULL;
 	json_decref(result);
 	if (!text)
 		return err_set(err, ENOMEM, "no memory for the result");

@@ -192,8 +192,7 @@ static json_t *enforced_json(const struct frame_ended *ended, const struct frame
 			 (layers & FRAME_LAYER_SECCOMP) != 0, "landlock_abi",
 			 landlock ? (int)ready->landlock_abi : 0, "cgroup",
 			 cgroup_name(ready, layers), "private_uid",
-			 (layers & FRAME_LAYER_PRIVATE_UID) != 0, "missing",
-			 missing_json(ended));
+			 (layers & FRAME_LAYER_PRIVATE_UID) != 0, "missing", missing_json(ended));
 }
 
 json_t *result_new(const struct result_source *s)

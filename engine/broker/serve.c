@@ -7,7 +7,8 @@
  * How it ends:
  *	end of file on in_fd, a dialect that waits for answers (JSON lines from a script): calls run on
  *		until they are done, their answers are written, then we end
- *	end of file on in_fd, otherwise (MCP: the host has gone): calls are killed; BROKER_END_MS
+ *	end of file on in_fd, otherwise (MCP: the host has gone): calls are killed; BROKER_END_MS.
+ *		Seen also while we read nothing because too many answers wait
  *	out_fd broken: nobody is there; at once
  *	launcher lost: every call is answered with status "error", BROKER_END_MS to write that
  *
@@ -110,9 +111,14 @@ static void input_end(struct broker *b)
 static void input_ready(void *owner, short revents)
 {
 	struct broker *b = owner;
-	ssize_t n = read(b->config->in_fd, b->chunk, sizeof(b->chunk));
+	ssize_t n;
 
 	(void)revents;
+	if (!(b->in_watch.events & POLLIN)) {
+		input_end(b); /* what it wrote before that will not be read */
+		return;
+	}
+	n = read(b->config->in_fd, b->chunk, sizeof(b->chunk));
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0)
@@ -184,7 +190,10 @@ static bool is_done(const struct broker *b)
 static void update_watches(struct broker *b)
 {
 	b->out_watch.events = b->queue.first ? POLLOUT : 0;
-	b->in_watch.events = queue_is_full(&b->queue) ? 0 : POLLIN;
+	b->in_watch.events = POLLIN;
+	/* A host that neither reads nor writes any more has gone; a script may still come to read. */
+	if (queue_is_full(&b->queue))
+		b->in_watch.events = rpc_wants_results_after_eof(b->rpc) ? 0 : POLLRDHUP;
 	if (b->failed != 0) {
 		b->in_watch.events = 0;
 		if (b->end_deadline_ms == 0)

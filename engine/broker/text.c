@@ -154,12 +154,13 @@ static int append_place(struct buf *out, const struct text_parts *p)
 {
 	if (!p->policy || strcmp(p->status, "failed") != 0 || json_array_size(p->denials) > 0)
 		return 0;
-	return buf_printf(out,
-			  "cell: %s only what policy %s grants is visible: a hidden path looks absent, "
-			  "a refused system call answers \"Operation not permitted\"; trying again "
-			  "changes neither\n",
-			  p->network ? "a network of its own without a way out, and" : "no network;",
-			  p->policy);
+	return buf_printf(
+		out,
+		"cell: %s only what policy %s grants is visible: a hidden path looks absent, "
+		"a refused system call answers \"Operation not permitted\"; trying again "
+		"changes neither\n",
+		p->network ? "a network of its own without a way out, and" : "no network;",
+		p->policy);
 }
 
 char *text_half(const struct text_parts *p)

@@ -64,10 +64,17 @@ MUST_USE int cell_build_templates(struct cell_factory *factory, int *ret_root, s
 const struct cell_template *cell_template_of(const struct cell_factory *factory,
 					     const struct image_cell *cell);
 
+/**
+ * cell_is_layer - whether the launcher makes this mount for each cell and sends it with "go"
+ * Root mode: what a cell writes to, and the lower layers of overlays, are idmapped so that the owner's
+ * ids on disk are the cell's inside.
+ */
+bool cell_is_layer(const struct cell_factory *factory, const struct image_mount *mount);
+
 /** cell_late_path - where the launcher's root keeps the source of a late mount */
 MUST_USE int cell_late_path(uint32_t mount, char *path, size_t cap);
 
-/* What the parent says when maps and mounts are ready; descriptors: overlay layers, then workspace. */
+/* What the parent says when maps and mounts are ready; descriptors: layers in the order of the mounts. */
 struct cell_go {
 	int32_t num; /* 0, or the errno that stopped the launcher */
 	uint32_t n_fds;

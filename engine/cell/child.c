@@ -4,7 +4,8 @@
  * Theory of operation: clone3 has put the child into new namespaces (all but the cgroup one); its
  * user namespace has no maps yet, but it holds every capability in it. Why in this order:
  *
- *	cgroup	    first, so that all that follows is charged and limited; then the cgroup namespace,
+ *	isolate	    nothing of the launcher's is held any longer, and its death is noticed
+ *	cgroup	    early, so that all that follows is charged and limited; then the cgroup namespace,
  *		    whose root is the group that the process is in at that moment
  *	host name, network namespace, loopback	need the capabilities but no identity: done while the
  *		    parent still writes the id maps and prepares mounts
@@ -55,6 +56,33 @@ static const char *text_of(const struct child *c, uint32_t offset)
 	return text ? text : "";
 }
 
+/*
+ * A copy of the launcher has the launcher's end of every cell's socket, its own included: held here,
+ * they would hide the launcher's death from this cell and from others. Everything goes but what the
+ * steps below use. The parent-death signal comes first, for what is between here and the change of
+ * ids, which clears it.
+ */
+static int do_isolate(struct child *c, uint32_t *arg)
+{
+	int keep[32];
+	size_t n = 0;
+
+	(void)arg;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		return -errno;
+	for (int i = 0; i < 3; i++)
+		keep[n++] = c->in->stdio[i];
+	keep[n++] = c->in->plan;
+	keep[n++] = c->in->control;
+	keep[n++] = c->f->image_fd;
+	keep[n++] = c->f->proc;
+	keep[n++] = c->f->init;
+	for (int i = 0; i < CGROUP_N; i++)
+		if (c->in->leaf->root && c->in->leaf->join[i] >= 0)
+			keep[n++] = c->in->leaf->join[i];
+	return fd_close_others(keep, n);
+}
+
 static int do_cgroup_join(struct child *c, uint32_t *arg)
 {
 	(void)arg;
@@ -89,9 +117,18 @@ static int do_loopback(struct child *c, uint32_t *arg)
 	return c->in->cell->net == IMAGE_NET_LOOPBACK ? ns_loopback_up() : 0;
 }
 
+/* The cell dies before anything of the host's. It is manners, no wall: a failure changes nothing. */
+static void raise_oom_score(const struct child *c)
+{
+	CLEANUP(fd_closep) int fd = openat(c->f->proc, "self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		(void)!write(fd, "1000", 4);
+}
+
 /*
  * Rootless, the launcher may not write to /proc files of a process that is not dumpable, as its
- * children are; the child may map the one id that it has by itself. Dumpable for two writes, while
+ * children are; the child may map the one id that it has by itself. Dumpable for three writes, while
  * nothing but the launcher can see it.
  */
 static int do_maps(struct child *c, uint32_t *arg)
@@ -100,9 +137,12 @@ static int do_maps(struct child *c, uint32_t *arg)
 	int r;
 
 	(void)arg;
-	if (c->f->root_mode)
+	if (c->f->root_mode) {
+		raise_oom_score(c);
 		return 0;
+	}
 	(void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+	raise_oom_score(c);
 	r = ns_write_maps(c->f->proc, 0, map, map, 0);
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return r;
@@ -173,6 +213,17 @@ static int attach_in_cell(const struct child *c, int fd, const char *path)
 	return r < 0 ? r : mount_attach(fd, target, "");
 }
 
+/* The next detached mount that the launcher has sent, or (rootless) a copy of our own. */
+static int take_layer(struct child *c, const char *own, bool recursive, int *ret_fd)
+{
+	if (!c->f->root_mode)
+		return mount_clone(AT_FDCWD, own, recursive, ret_fd);
+	if (c->next_layer >= c->n_fds)
+		return -EPROTO;
+	*ret_fd = c->fds[c->next_layer++];
+	return 0;
+}
+
 static int mount_bind(struct child *c, const struct image_mount *m, uint32_t index)
 {
 	CLEANUP(fd_closep) int fd = -1;
@@ -180,7 +231,8 @@ static int mount_bind(struct child *c, const struct image_mount *m, uint32_t ind
 	int r = cell_late_path(index, path, sizeof(path));
 
 	if (r == 0)
-		r = mount_clone(AT_FDCWD, path, true, &fd);
+		r = cell_is_layer(c->f, m) ? take_layer(c, path, true, &fd)
+					   : mount_clone(AT_FDCWD, path, true, &fd);
 	if (r == 0 && m->type == IMAGE_MOUNT_FILE)
 		r = mount_dress(fd, false, MOUNT_ATTR_RDONLY | SAFE_ATTRS, -1);
 	return r < 0 ? r : attach_in_cell(c, fd, text_of(c, m->target));
@@ -211,7 +263,10 @@ static const struct {
 	{"kpageflags", COVER_FILE}, {"kpagecgroup", COVER_FILE}, {"sysrq-trigger", COVER_FILE},
 	{"timer_list", COVER_FILE}, {"sched_debug", COVER_FILE}, {"latency_stats", COVER_FILE},
 	{"interrupts", COVER_FILE}, {"slabinfo", COVER_FILE},	{"vmallocinfo", COVER_FILE},
-	{"acpi", COVER_DIR},	    {"asound", COVER_DIR},	{"scsi", COVER_DIR},
+	{"cmdline", COVER_FILE},    {"config.gz", COVER_FILE},	{"iomem", COVER_FILE},
+	{"ioports", COVER_FILE},    {"diskstats", COVER_FILE},	{"partitions", COVER_FILE},
+	{"mtrr", COVER_FILE},	    {"modules", COVER_FILE},	{"pressure", COVER_DIR},
+	{"driver", COVER_DIR},	    {"acpi", COVER_DIR},	    {"asound", COVER_DIR},	{"scsi", COVER_DIR},
 	{"sysvipc", COVER_DIR},	    {"bus", COVER_READONLY},	{"fs", COVER_READONLY},
 	{"irq", COVER_READONLY},    {"sys", COVER_READONLY},
 };
@@ -274,17 +329,6 @@ static int mount_devpts(struct child *c, const struct image_mount *m, uint32_t i
 
 	(void)index;
 	return r < 0 ? r : attach_in_cell(c, fd, text_of(c, m->target));
-}
-
-/* The next detached mount that the launcher has sent, or (rootless) a copy of our own. */
-static int take_layer(struct child *c, const char *own, bool recursive, int *ret_fd)
-{
-	if (!c->f->root_mode)
-		return mount_clone(AT_FDCWD, own, recursive, ret_fd);
-	if (c->next_layer >= c->n_fds)
-		return -EPROTO;
-	*ret_fd = c->fds[c->next_layer++];
-	return 0;
 }
 
 /*
@@ -424,7 +468,8 @@ static const struct {
 	enum report_step step;
 	int (*run)(struct child *c, uint32_t *arg); /* 0 or -errno */
 } steps[] = {
-	{STEP_CGROUP_JOIN, do_cgroup_join}, {STEP_CGROUP_NS, do_cgroup_ns},
+	{STEP_ISOLATE, do_isolate},	    {STEP_CGROUP_JOIN, do_cgroup_join},
+	{STEP_CGROUP_NS, do_cgroup_ns},
 	{STEP_HOSTNAME, do_hostname},	    {STEP_NET_NS, do_net_ns},
 	{STEP_LOOPBACK, do_loopback},
 	{STEP_MAPS, do_maps},		    {STEP_GO, do_go},

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "cell/cell.h"
 #include "confine/mount.h"
 #include "confine/tree.h"
@@ -153,9 +154,19 @@ static const char *target_of(const struct builder *b, const struct image_mount *
 	return m->type == IMAGE_MOUNT_WORKSPACE ? b->f->workspace : text_of(b, m->target);
 }
 
-static bool is_cells_own(uint32_t type)
+bool cell_is_layer(const struct cell_factory *f, const struct image_mount *m)
 {
-	return type == IMAGE_MOUNT_TMPFS || type == IMAGE_MOUNT_PROC || type == IMAGE_MOUNT_DEVPTS ||
+	if (!f->root_mode)
+		return false;
+	return m->type == IMAGE_MOUNT_OVERLAY || m->type == IMAGE_MOUNT_WORKSPACE ||
+	       (m->type == IMAGE_MOUNT_BIND && !(m->flags & IMAGE_MOUNT_READONLY));
+}
+
+static bool is_cells_own(const struct builder *b, const struct image_mount *m)
+{
+	uint32_t type = m->type;
+
+	return cell_is_layer(b->f, m) || type == IMAGE_MOUNT_TMPFS || type == IMAGE_MOUNT_PROC || type == IMAGE_MOUNT_DEVPTS ||
 	       type == IMAGE_MOUNT_OVERLAY || type == IMAGE_MOUNT_WORKSPACE;
 }
 
@@ -175,7 +186,7 @@ static bool is_below_late(const struct builder *b, const struct cell_template *t
 
 	for (uint32_t i = t->first; i < end; i++)
 		if (i != index && !is_workspace(b, i) && b->f->mounts[i] == MOUNT_LATE &&
-		    tree_is_below(target, target_of(b, image_mount(&b->f->image, i))))
+		    path_is_below(target, target_of(b, image_mount(&b->f->image, i))))
 			return true;
 	return false;
 }
@@ -185,7 +196,7 @@ static int refuse_inside_workspace(const struct builder *b, const struct image_m
 {
 	const char *target = target_of(b, m);
 
-	if (m->type == IMAGE_MOUNT_WORKSPACE || !tree_is_below(target, b->f->workspace))
+	if (m->type == IMAGE_MOUNT_WORKSPACE || !path_is_below(target, b->f->workspace))
 		return 0;
 	return err_set(b->err, EINVAL,
 		       "the workspace %s contains %s, which %s provides: choose a folder of the project",
@@ -211,7 +222,7 @@ static int build_mount(struct builder *b, const struct cell_template *t, uint32_
 {
 	const struct image_mount *m = image_mount(&b->f->image, index);
 	bool below = is_below_late(b, t, index);
-	bool late = below || is_cells_own(m->type);
+	bool late = below || is_cells_own(b, m);
 	bool skip;
 	int r = refuse_inside_workspace(b, m);
 

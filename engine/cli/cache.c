@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/path.h"
 #include "config.h"
 
 #define CACHE_MAGIC "TCCACHE1"
@@ -158,7 +159,36 @@ static int copy_image(int file, const struct request *request, int *ret_fd)
 	return r;
 }
 
-int cache_load(const struct session_options *options, const char *policyc, int *ret_fd)
+/* The folder as the kernel knows it: however it was named, links and all. */
+static bool dir_path(int dir, char *path, size_t cap)
+{
+	char link[64];
+	ssize_t n;
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", dir);
+	n = readlink(link, path, cap - 1);
+	if (n <= 0)
+		return false;
+	path[n] = '\0';
+	return path[0] == '/';
+}
+
+static bool is_out_of_reach(int dir, const char *workspace, const struct image *image)
+{
+	const struct image_mount *m;
+	char path[PATH_MAX];
+
+	if (!dir_path(dir, path, sizeof(path)) || path_is_below(path, workspace))
+		return false;
+	for (uint32_t i = 0; image && (m = image_mount(image, i)); i++)
+		if (m->type == IMAGE_MOUNT_BIND && !(m->flags & IMAGE_MOUNT_READONLY) &&
+		    path_is_below(path, image_string(image, m->source)))
+			return false;
+	return true;
+}
+
+int cache_load(const struct session_options *options, const char *policyc, const char *workspace,
+	       int *ret_fd)
 {
 	CLEANUP(fd_closep) int dir = open_cache();
 	CLEANUP(fd_closep) int file = -1;
@@ -167,14 +197,15 @@ int cache_load(const struct session_options *options, const char *policyc, int *
 	struct image image;
 	bool same;
 
-	if (dir < 0 || make_request(options, policyc, &request) < 0)
+	if (dir < 0 || !is_out_of_reach(dir, workspace, NULL) ||
+	    make_request(options, policyc, &request) < 0)
 		return -ENOENT;
 	file = openat(dir, request.file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (file < 0 || !is_private(file, S_IFREG) || copy_image(file, &request, &fd) < 0)
 		return -ENOENT;
 	if (image_map(fd, &image, NULL) < 0)
 		return -ENOENT;
-	same = inputs_are_same(&image);
+	same = inputs_are_same(&image) && is_out_of_reach(dir, workspace, &image);
 	image_unmap(&image);
 	if (!same)
 		return -ENOENT;
@@ -197,14 +228,16 @@ static int write_file(int file, const struct request *request, const struct imag
 	return r;
 }
 
-void cache_store(const struct session_options *options, const char *policyc, const struct image *image)
+void cache_store(const struct session_options *options, const char *policyc, const char *workspace,
+		 const struct image *image)
 {
 	CLEANUP(fd_closep) int dir = open_cache();
 	CLEANUP(fd_closep) int file = -1;
 	struct request request;
 	char temporary[64];
 
-	if (dir < 0 || make_request(options, policyc, &request) < 0)
+	if (dir < 0 || !is_out_of_reach(dir, workspace, image) ||
+	    make_request(options, policyc, &request) < 0)
 		return;
 	(void)snprintf(temporary, sizeof(temporary), "%s.%d", request.file, getpid());
 	file = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);

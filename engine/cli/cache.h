@@ -13,15 +13,18 @@
 
 /**
  * cache_load - the image for these options, if a valid one is there
- * @policyc: path of toolcell-policyc, whose identity is part of the request
- * @ret_fd:  sealed memfd; caller owns
+ * @policyc:   path of toolcell-policyc, whose identity is part of the request
+ * @workspace: a cache folder in it, or in another folder that its image lets tools write to, is none:
+ *	       what is in it may be forged
+ * @ret_fd:    sealed memfd; caller owns
  *
  * Return: 0, or -ENOENT when it must be compiled.
  */
-MUST_USE int cache_load(const struct session_options *options, const char *policyc, int *ret_fd);
+MUST_USE int cache_load(const struct session_options *options, const char *policyc,
+			const char *workspace, int *ret_fd);
 
 /** cache_store - keep @image for the next start; failures are of no consequence */
-void cache_store(const struct session_options *options, const char *policyc,
+void cache_store(const struct session_options *options, const char *policyc, const char *workspace,
 		 const struct image *image);
 
 #endif

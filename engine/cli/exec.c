@@ -27,6 +27,7 @@
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exec_env.h"
+#include "cli/terminal.h"
 #include "cli/ui.h"
 #include "cli/verdict.h"
 #include "wire/plan.h"
@@ -42,6 +43,7 @@ struct exec {
 	int signals; /* signalfd */
 	int signal;  /* that we were told to end by; 0: none */
 	int result;  /* descriptor of --result, or -1 */
+	struct terminal terminals[TERMINAL_N];
 };
 
 /*
@@ -327,8 +329,13 @@ int command_exec(const struct command *self, struct args *args, char **argv)
 		return fail(&err, CLI_REFUSED);
 	if (engine_start(args, false, &x.session, &err) < 0)
 		return fail(&err, CLI_REFUSED);
+	terminal_save(x.terminals);
 	r = run_call(&x, args, &err);
-	session_stop(&x.session);
+	terminal_restore(x.terminals);
+	if (r < 0)
+		session_abort(&x.session);
+	else
+		session_stop(&x.session);
 	fd_closep(&x.signals);
 	fd_closep(&x.result);
 	return r < 0 ? fail(&err, CLI_REFUSED) : report(&x, args->operands[0]);

@@ -146,7 +146,8 @@ int main(int argc, char **argv)
 	const struct command *command;
 	struct err err;
 
-	if (open_standard_fds() < 0 || argc < 1)
+	/* What the caller forgot to close would reach the broker, the launcher and init. */
+	if (open_standard_fds() < 0 || close_range(STDERR_FILENO + 1, ~0U, 0) < 0 || argc < 1)
 		return CLI_REFUSED;
 	ui_open(NULL);
 	if (args_parse(&commands_top, argc - 1, argv + 1, &args, &err) < 0)

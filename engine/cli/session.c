@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -18,11 +19,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/data.h"
 #include "base/fd.h"
+#include "base/path.h"
 #include "cli/cache.h"
 #include "digest/protocol.h"
 #include "launch/launch.h"
@@ -48,43 +51,80 @@ static const struct {
 	{"/usr", true},	 {"/var", false},  {"/var/tmp", false},
 };
 
-static bool is_or_below(const char *path, const char *folder, bool below)
+static bool is_same_file(const struct stat *a, const struct stat *b)
 {
-	size_t len = strlen(folder);
-
-	return strncmp(path, folder, len) == 0 && (path[len] == '\0' || (below && path[len] == '/'));
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
-static int check_workspace(const char *path, struct err *err)
+/* By name for what lies below, and by identity for the folder itself, whatever it is called here. */
+static bool is_folder(const char *path, const struct stat *st, const char *folder, bool below)
+{
+	struct stat other;
+
+	return strcmp(path, folder) == 0 || (below && path_is_below(path, folder)) ||
+	       (stat(folder, &other) == 0 && is_same_file(st, &other));
+}
+
+static int check_workspace(const char *path, const struct stat *st, struct err *err)
 {
 	const char *home = getenv("HOME");
 
-	for (size_t i = 0; i < ARRAY_SIZE(system_folders); i++)
-		if (is_or_below(path, system_folders[i].path, system_folders[i].below))
-			return err_set(err, EPERM,
-				       "workspace %s is a system folder; choose the folder of a project", path);
-	if (home && strcmp(path, home) == 0)
+	if (home && home[0] == '/' && is_folder(path, st, home, false))
 		return err_set(err, EPERM,
 			       "workspace %s is your home folder, with everything private in it; choose the "
 			       "folder of a project", path);
+	for (size_t i = 0; i < ARRAY_SIZE(system_folders); i++)
+		if (is_folder(path, st, system_folders[i].path, system_folders[i].below))
+			return err_set(err, EPERM,
+				       "workspace %s is a system folder; choose the folder of a project", path);
 	return 0;
+}
+
+/*
+ * The workspace may lie in a folder that another agent works in, who could turn any component of the
+ * path into a symbolic link between two looks at it. So there is one look: a descriptor, opened
+ * without following a link, and everything else is asked of it.
+ */
+static int open_without_links(const char *name, int *ret_fd, struct err *err)
+{
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+	char *real;
+
+	*ret_fd = (int)syscall(SYS_openat2, AT_FDCWD, name, &how, sizeof(how));
+	if (*ret_fd >= 0)
+		return 0;
+	if (errno != ELOOP)
+		return err_set(err, errno, "cannot open workspace %s", name);
+	real = realpath(name, NULL);
+	(void)err_set(err, EINVAL,
+		      "workspace %s runs through a symbolic link, which could be made to lead elsewhere; "
+		      "give the real path%s%s", name, real ? ": " : "", real ? real : "");
+	free(real);
+	return -EINVAL;
 }
 
 static int open_workspace(const char *name, struct session *s, struct err *err)
 {
+	char link[64];
+	char path[PATH_MAX];
 	struct stat st;
+	ssize_t n;
+	int r = open_without_links(name ? name : ".", &s->workspace_fd, err);
 
-	if (!name)
-		name = ".";
-	s->workspace = realpath(name, NULL);
-	if (!s->workspace)
-		return err_set(err, errno, "workspace %s", name);
-	if (check_workspace(s->workspace, err) < 0)
-		return -EPERM;
-	s->workspace_fd = open(s->workspace, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (s->workspace_fd < 0 || fstat(s->workspace_fd, &st) < 0)
-		return err_set(err, errno, "cannot open workspace %s", s->workspace);
-	return 0;
+	if (r < 0)
+		return r;
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", s->workspace_fd);
+	n = readlink(link, path, sizeof(path) - 1);
+	if (n <= 0 || path[0] != '/' || fstat(s->workspace_fd, &st) < 0)
+		return err_set(err, EINVAL, "workspace %s has no path that begins with /", name ? name : ".");
+	path[n] = '\0';
+	if (st.st_nlink == 0)
+		return err_set(err, ENOENT, "workspace %s has been deleted", path);
+	r = check_workspace(path, &st, err);
+	if (r < 0)
+		return r;
+	s->workspace = strdup(path);
+	return s->workspace ? 0 : err_set(err, ENOMEM, "no memory for a path");
 }
 
 /* What a child is given: descriptor fds[i] of ours becomes first + i of its own. */
@@ -219,15 +259,55 @@ static int get_image(const struct session_options *o, struct session *s, struct 
 
 	if (r < 0)
 		return r;
-	if (cache_load(o, program, &s->image_fd) == 0) {
+	if (cache_load(o, program, s->workspace, &s->image_fd) == 0) {
 		r = image_map(s->image_fd, &s->image, err);
 	} else {
 		r = run_policyc(o, program, s, err);
 		if (r == 0)
-			cache_store(o, program, &s->image);
+			cache_store(o, program, s->workspace, &s->image);
 	}
 	free(program);
 	return r;
+}
+
+/* Whether any tool of this image may change the workspace. */
+static bool workspace_is_writable(const struct image *image)
+{
+	const struct image_cell *cell;
+
+	for (uint32_t i = 0; (cell = image_cell(image, i)); i++)
+		if (!(cell->flags & IMAGE_CELL_WORKSPACE_READONLY))
+			return true;
+	return false;
+}
+
+/*
+ * What decides over the cells must not lie where they can change it: policies, agents and manifests
+ * that were read, and the programs of toolcell themselves.
+ */
+static int check_inputs(const struct session *s, struct err *err)
+{
+	const struct image_input *in;
+	char program[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	if (!workspace_is_writable(&s->image))
+		return 0;
+	for (uint32_t i = 0; (in = image_input(&s->image, i)); i++) {
+		const char *name = image_string(&s->image, in->name);
+
+		if (in->type == IMAGE_INPUT_ENV || !path_is_below(name, s->workspace))
+			continue;
+		return err_set(err, EPERM,
+			       "%s decides what the agent may do and lies in its workspace, where its tools "
+			       "could change it; keep it elsewhere", name);
+	}
+	program[n > 0 ? n : 0] = '\0';
+	if (path_is_below(program, s->workspace))
+		return err_set(err, EPERM,
+			       "toolcell's own programs lie in the workspace %s, where its tools could change "
+			       "them; install toolcell elsewhere (./dev install)", s->workspace);
+	return 0;
 }
 
 static int start_launcher(const struct session_options *o, struct session *s, struct err *err)
@@ -317,6 +397,8 @@ int session_start(const struct session_options *options, struct session *ret, st
 		r = start_launcher(options, ret, err);
 	if (r == 0) /* the launcher looks at the kernel meanwhile */
 		r = get_image(options, ret, err);
+	if (r == 0)
+		r = check_inputs(ret, err);
 	if (r == 0)
 		r = send_image(ret, err);
 	if (r == 0)

@@ -68,4 +68,10 @@ int session_supervise(struct session *session, pid_t broker);
 
 void session_stop(struct session *session);
 
+/**
+ * session_abort - session_stop after something went wrong: waits for the children and removes what a
+ * launcher that was killed has left
+ */
+void session_abort(struct session *session);
+
 #endif

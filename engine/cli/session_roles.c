@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <linux/close_range.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -37,14 +36,14 @@
 /* engine/broker says what it needs; no open, no exec, no fork, no new socket. */
 static const int broker_calls[] = {
 	SYS_read, SYS_write, SYS_readv, SYS_writev, SYS_pread64, SYS_pwrite64, SYS_close, SYS_fstat,
-	SYS_lseek, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_ioctl,
+	SYS_lseek, SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk,
 	SYS_fcntl, SYS_ftruncate, SYS_pipe2, SYS_splice, SYS_tee, SYS_memfd_create, SYS_sendmsg,
 	SYS_recvmsg, SYS_sendto, SYS_recvfrom, SYS_ppoll, SYS_epoll_create1, SYS_epoll_ctl,
 	SYS_epoll_pwait, SYS_timerfd_create, SYS_timerfd_settime, SYS_timerfd_gettime,
 	SYS_clock_gettime, SYS_clock_nanosleep, SYS_nanosleep, SYS_gettimeofday, SYS_getpid, SYS_gettid,
-	SYS_tgkill, SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigreturn, SYS_sigaltstack,
 	SYS_restart_syscall, SYS_futex, SYS_getrandom, SYS_exit, SYS_exit_group, SYS_sched_yield,
-	SYS_newfstatat, SYS_prlimit64, SYS_uname, SYS_eventfd2,
+	SYS_newfstatat, SYS_uname, SYS_eventfd2,
 #ifdef SYS_poll /* absent on aarch64 */
 	SYS_poll, SYS_epoll_wait,
 #endif
@@ -73,6 +72,9 @@ int session_become_broker(struct session *session, struct err *err)
 	fd_closep(&session->alive_fd);
 	fd_closep(&session->workspace_fd);
 	fd_closep(&session->image_fd);
+	/* Out of the terminal's reach, and the other way round; the supervisor stays in it. */
+	if (setsid() < 0)
+		return err_set(err, errno, "the broker cannot make a session");
 	r = privilege_become(session->broker_uid);
 	if (r < 0)
 		return err_set(err, -r, "the broker cannot give up root");
@@ -92,23 +94,26 @@ int session_become_broker(struct session *session, struct err *err)
 }
 
 /* Wait for @pid for a while, then kill it. */
-static void reap_or_kill(pid_t pid, int patience_s)
+/* Return: the status of waitpid(2); that of a plain failure when there was nothing to wait for. */
+static int reap_or_kill(pid_t pid, int patience_s)
 {
 	const struct timespec pause = {.tv_nsec = 5L * 1000 * 1000};
+	int status = W_EXITCODE(EXIT_FAILURE, 0);
 	struct timespec now;
 	time_t until;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	until = now.tv_sec + patience_s;
-	while (pid > 0 && waitpid(pid, NULL, WNOHANG) == 0) {
+	while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0) {
 		(void)clock_gettime(CLOCK_MONOTONIC, &now);
 		if (now.tv_sec > until) {
 			(void)kill(pid, SIGKILL);
-			(void)waitpid(pid, NULL, 0);
-			return;
+			(void)waitpid(pid, &status, 0);
+			break;
 		}
 		(void)nanosleep(&pause, NULL);
 	}
+	return status;
 }
 
 static void sweep(void)
@@ -149,12 +154,25 @@ static bool wait_for_end(struct session *s, pid_t broker, int signals, int *ret_
 			}
 		}
 		if (s->launcher_pid < 0) {
-			/* The broker sees it too and answers what is still open. */
-			reap_or_kill(broker, BROKER_PATIENCE_S);
-			*ret_status = EXIT_FAILURE;
+			/*
+			 * The broker sees it too, answers what is still open and fails. Or it was
+			 * the first to end: its socket closes, and the launcher with it, before
+			 * its own end can be seen here.
+			 */
+			*ret_status = exit_status(reap_or_kill(broker, BROKER_PATIENCE_S));
 			return true;
 		}
 	}
+}
+
+void session_abort(struct session *session)
+{
+	session_stop(session);
+	if (session->launcher_pid > 0)
+		(void)reap_or_kill(session->launcher_pid, LAUNCHER_PATIENCE_S);
+	if (session->digest_pid > 0)
+		(void)reap_or_kill(session->digest_pid, 1);
+	sweep();
 }
 
 int session_supervise(struct session *session, pid_t broker)
@@ -177,13 +195,13 @@ int session_supervise(struct session *session, pid_t broker)
 	if (signals < 0 || !wait_for_end(session, broker, signals, &status)) {
 		status = 128 + SIGTERM;
 		(void)kill(broker, SIGTERM);
-		reap_or_kill(broker, BROKER_PATIENCE_S);
+		(void)reap_or_kill(broker, BROKER_PATIENCE_S);
 	}
 	fd_closep(&session->alive_fd);
 	if (session->launcher_pid > 0)
-		reap_or_kill(session->launcher_pid, LAUNCHER_PATIENCE_S);
+		(void)reap_or_kill(session->launcher_pid, LAUNCHER_PATIENCE_S);
 	if (session->digest_pid > 0)
-		reap_or_kill(session->digest_pid, 1);
+		(void)reap_or_kill(session->digest_pid, 1);
 	sweep();
 	fd_closep(&signals);
 	return status;

@@ -14,6 +14,7 @@
 
 #define EXIT_SIGNAL 128
 #define SIGKILL_NUMBER 9
+#define COMMAND_SHOWN_MAX 96
 
 enum { CODE_OF_TOOL = -1, CODE_OF_SIGNAL = -2, CODE_OF_CANCEL = -3 };
 
@@ -57,8 +58,7 @@ static void say_disk(const struct frame_ended *e, char *dst, size_t cap)
 {
 	char size[32];
 
-	(void)snprintf(dst, cap,
-		       "disk space ran out (files may have %s, tmpfs and overlays have sizes)",
+	(void)snprintf(dst, cap, "the limit of file size, %s, was reached",
 		       ui_size(size, sizeof(size), e->limits.file_bytes));
 }
 
@@ -78,6 +78,17 @@ static void say_error(const struct frame_ended *e, char *dst, size_t cap)
 		(void)snprintf(dst, cap, "no reason was given (error %d)", e->error_num);
 	else
 		(void)text_quote(dst, cap, e->error, len);
+}
+
+/* The cell could not execute @command: says which, and the launcher's words for it. */
+static void say_not_started(const struct frame_ended *e, const char *command, char *dst, size_t cap)
+{
+	char name[COMMAND_SHOWN_MAX];
+	char why[ERR_TEXT_MAX];
+
+	(void)text_quote(name, sizeof(name), command, strlen(command));
+	say_error(e, why, sizeof(why));
+	(void)snprintf(dst, cap, "%s: %s", name, why);
 }
 
 static const struct verdict_row rows[] = {
@@ -119,8 +130,8 @@ int verdict_exit_code(const struct frame_ended *ended, int signal)
 	return code;
 }
 
-const char *verdict_line(const struct frame_ended *ended, int signal, char *dst, size_t cap,
-			 const char **ret_label)
+const char *verdict_line(const struct frame_ended *ended, int signal, const char *command,
+			 char *dst, size_t cap, const char **ret_label)
 {
 	const struct verdict_row *row;
 
@@ -134,7 +145,7 @@ const char *verdict_line(const struct frame_ended *ended, int signal, char *dst,
 	if (ended->cause == FRAME_CAUSE_EXIT && ended->error_num != 0 &&
 	    (ended->exit_code == CLI_NOT_EXECUTABLE || ended->exit_code == CLI_NOT_FOUND)) {
 		*ret_label = "cannot start";
-		say_error(ended, dst, cap);
+		say_not_started(ended, command, dst, cap);
 		return dst;
 	}
 	if (ended->cause == FRAME_CAUSE_CANCELLED && signal == 0) {

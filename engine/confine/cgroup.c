@@ -127,14 +127,28 @@ static bool is_wanted(int i, const struct cgroup_limits *limits)
 	return i == CGROUP_IO ? limits->io_bytes_per_s > 0 : true;
 }
 
+/* Controllers that are mounted together (cpu,cpuacct): the group has just been made for another. */
+static bool shares_tree(const struct cgroup_leaf *leaf, int i)
+{
+	struct stat mine;
+	struct stat other;
+
+	if (fstat(leaf->root->dir[i], &mine) < 0)
+		return false;
+	for (int k = 0; k < i; k++)
+		if (leaf->dir[k] >= 0 && fstat(leaf->root->dir[k], &other) == 0 &&
+		    other.st_dev == mine.st_dev && other.st_ino == mine.st_ino)
+			return true;
+	return false;
+}
+
 static int make_one(struct cgroup_leaf *leaf, int i, const struct cgroup_limits *limits, struct err *err)
 {
 	int parent = leaf->root->dir[i];
 
 	if (parent < 0 || (leaf->root->version == 1 && !is_wanted(i, limits)))
 		return 0;
-	/* EEXIST: controllers that share one mount (cpu,cpuacct). */
-	if (mkdirat(parent, leaf->name, 0755) < 0 && errno != EEXIST)
+	if (mkdirat(parent, leaf->name, 0755) < 0 && !(errno == EEXIST && shares_tree(leaf, i)))
 		return err_set(err, errno, "cannot make cgroup %s", leaf->name);
 	leaf->dir[i] = openat(parent, leaf->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (leaf->dir[i] < 0)
@@ -145,15 +159,6 @@ static int make_one(struct cgroup_leaf *leaf, int i, const struct cgroup_limits 
 			return err_set(err, errno, "cannot open tasks of cgroup %s", leaf->name);
 	}
 	return 0;
-}
-
-/* Nobody is in it yet, so it cannot be busy. */
-static void leaf_abandon(struct cgroup_leaf *leaf)
-{
-	int r = cgroup_leaf_remove(leaf);
-
-	assert(r == 0);
-	(void)r;
 }
 
 int cgroup_leaf_make(const struct cgroup_root *root, uint32_t n, const struct cgroup_limits *limits,
@@ -170,7 +175,7 @@ int cgroup_leaf_make(const struct cgroup_root *root, uint32_t n, const struct cg
 	if (r == 0)
 		r = set_limits(ret, limits, err);
 	if (r < 0)
-		leaf_abandon(ret);
+		ret->root = cgroup_leaf_remove(ret) < 0 ? NULL : ret->root; /* the sweep finds it */
 	return r;
 }
 

@@ -28,7 +28,7 @@ struct cgroup_root {
 	int version;	     /* 0: none can be made, 1, 2 */
 	int dir[CGROUP_N];   /* v1: parent of leaves for each controller, -1 without; v2: all in dir[0] */
 	uint32_t available;  /* 1U << enum cgroup_controller */
-	char prefix[32];     /* of leaf names: "toolcell-PID" */
+	char prefix[48];     /* of leaf names: "toolcell-PID.PIDNAMESPACE" */
 };
 
 struct cgroup_limits {
@@ -42,7 +42,7 @@ struct cgroup_limits {
 
 struct cgroup_leaf {
 	const struct cgroup_root *root; /* borrowed */
-	char name[64];
+	char name[72];
 	int dir[CGROUP_N];
 	int join[CGROUP_N]; /* v1: open `tasks` files */
 	uint32_t enforced;  /* limits really set: 1U << enum cgroup_controller */

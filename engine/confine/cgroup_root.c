@@ -172,16 +172,26 @@ static bool find_own(struct search *s, const char *controller)
 	return own_group(s, controller) && find_mount(s, controller) && group_path(s);
 }
 
+/* A pid alone names an engine in one pid namespace only; containers may share a cgroup tree. */
+static uint64_t pid_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/pid", &st) < 0 ? 0 : st.st_ino;
+}
+
 static void remove_stale(int dir)
 {
 	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 3);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
 	const struct dirent *e;
+	char own[32];
 
 	if (!d) {
 		fd_closep(&copy);
 		return;
 	}
+	(void)snprintf(own, sizeof(own), ".%llx", (unsigned long long)pid_namespace());
 	rewinddir(d);
 	while ((e = readdir(d)) != NULL) {
 		const char *number = e->d_name + strlen(LEAF_PREFIX);
@@ -194,6 +204,8 @@ static void remove_stale(int dir)
 		(void)snprintf(digits, sizeof(digits), "%.*s", (int)strspn(number, "0123456789"), number);
 		if (num_parse_u64(digits, INT32_MAX, &pid) < 0 || pid == 0)
 			continue;
+		if (strncmp(number + strlen(digits), own, strlen(own)) != 0)
+			continue; /* another pid namespace's: its pids mean nothing here */
 		if (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
 			continue;
 		if (fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
@@ -287,7 +299,8 @@ static void root_init(struct cgroup_root *root, pid_t engine)
 	*root = (struct cgroup_root){.version = 0};
 	for (int i = 0; i < CGROUP_N; i++)
 		root->dir[i] = -1;
-	(void)snprintf(root->prefix, sizeof(root->prefix), LEAF_PREFIX "%d", engine);
+	(void)snprintf(root->prefix, sizeof(root->prefix), LEAF_PREFIX "%d.%llx", engine,
+		       (unsigned long long)pid_namespace());
 }
 
 void cgroup_root_open(struct cgroup_root *ret, pid_t engine, struct err *why)

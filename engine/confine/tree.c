@@ -115,12 +115,3 @@ int tree_make_target(int root, const char *path, bool is_dir, int *ret_fd)
 	r = is_dir ? tree_make_dir(root, path, 0755) : tree_make_file(root, path, "", 0);
 	return r < 0 ? r : mount_open_target(root, path, ret_fd);
 }
-
-bool tree_is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	if (strcmp(dir, "/") == 0)
-		return true;
-	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}

@@ -24,7 +24,4 @@ MUST_USE int tree_make_file(int root, const char *path, const char *data, size_t
 /** tree_make_symlink - replaces nothing: -EEXIST when the name is taken by something else */
 MUST_USE int tree_make_symlink(int root, const char *path, const char *text);
 
-/** tree_is_below - whether @path is @dir or lies below it; both lexically clean */
-bool tree_is_below(const char *path, const char *dir);
-
 #endif

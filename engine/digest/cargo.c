@@ -11,6 +11,7 @@
  * success, which is the exit status alone.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "digest/parse.h"
@@ -67,8 +68,7 @@ void cargo_call(struct digest *d)
 	if (!is_name(name))
 		return;
 	(void)memcpy(d->subcommand, name, strlen(name) + 1);
-	d->label[0] = '\0';
-	(void)strcat(strcpy(d->label, "cargo "), name);
+	(void)snprintf(d->label, sizeof(d->label), "cargo %s", name);
 }
 
 bool cargo_starts_program(const struct digest *d)

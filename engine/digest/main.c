@@ -38,10 +38,12 @@ static int set_signals(sigset_t *ret_open, struct err *err)
 	struct sigaction action = {.sa_handler = on_child, .sa_flags = SA_NOCLDSTOP};
 	sigset_t child;
 
+	/* Handlers, not a signalfd: its calls would be two more in the filter of this process. */
 	(void)sigemptyset(&child);
 	(void)sigaddset(&child, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &child, NULL) < 0 || sigaction(SIGCHLD, &action, NULL) < 0)
 		return err_set(err, errno, "cannot set up signals");
+	/* A broker that has gone is an error of write(2). */
 	action = (struct sigaction){.sa_handler = SIG_IGN};
 	if (sigaction(SIGPIPE, &action, NULL) < 0)
 		return err_set(err, errno, "cannot set up signals");

@@ -34,8 +34,6 @@
 #include "init/tool.h"
 #include "wire/report.h"
 
-#define OOM_SCORE "1000" /* the tool dies before anything of the host's */
-
 struct init {
 	struct init_config config;
 	struct image image;
@@ -103,16 +101,6 @@ static void open_signals(struct init *in)
 	in->signals = signalfd(-1, &set, SFD_CLOEXEC);
 	if (in->signals < 0)
 		fail(STEP_CONFIG, errno, 0);
-}
-
-static void raise_oom_score(void)
-{
-	CLEANUP(fd_closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-
-	/* Without it the tool is an ordinary candidate for the OOM killer: weaker manners, not
-	 * weaker walls; a policy may also have no /proc at all. */
-	if (fd >= 0)
-		(void)!write(fd, OOM_SCORE, strlen(OOM_SCORE));
 }
 
 static void give_up_privilege(void)
@@ -217,7 +205,8 @@ int main(void)
 	struct init_report started = {.type = REPORT_STARTED};
 	int r;
 
-	if (privilege_hide() < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+	if (close_range(INIT_FD_N, ~0U, 0) < 0 || privilege_hide() < 0 ||
+	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		fail(STEP_CONFIG, errno, 0);
 	for (int fd = INIT_FD_CONTROL; fd < INIT_FD_N; fd++)
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
@@ -228,7 +217,6 @@ int main(void)
 	if (r < 0 || !image_cell(&in.image, in.config.cell))
 		fail(STEP_IMAGE, r < 0 ? r : EPROTO, in.config.cell);
 	read_plan(&in.plan);
-	raise_oom_score();
 	give_up_privilege();
 	start_tool(&in);
 	/* The tool has its own copies; holding these would keep its readers from seeing the end. */

@@ -28,6 +28,7 @@
 #define P_PIDFD 3
 #endif
 #define CPU_CHECK_MIN_US 20000ULL
+#define CPU_ROUNDING_US 50000ULL
 
 static struct call *free_call(struct launcher *l)
 {
@@ -385,8 +386,8 @@ static uint32_t cause_of_status(const struct call *call, const struct cgroup_usa
 		return FRAME_CAUSE_MEMORY_LIMIT;
 	if (usage->processes_refused > 0)
 		return FRAME_CAUSE_PROCESS_LIMIT;
-	if ((WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) ||
-	    (cpu_us && used->user_us + used->system_us >= cpu_us))
+	/* A tool may send itself SIGXCPU; time used up is what counts (the kernel rounds to seconds). */
+	if (cpu_us && used->user_us + used->system_us + CPU_ROUNDING_US >= cpu_us)
 		return FRAME_CAUSE_CPU_LIMIT;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ)
 		return FRAME_CAUSE_DISK_LIMIT;

@@ -17,6 +17,7 @@
 
 #define LOCK_DIR "/run/toolcell"
 #define LOCK_FILE LOCK_DIR "/uids"
+#define UID_BASE_MIN 65536U
 
 static bool owned_by_us(int fd, mode_t type)
 {
@@ -39,6 +40,10 @@ int identity_open(struct launcher *l, struct err *err)
 	if (l->uid_count <= UID_CELLS || l->uid_base > UINT32_MAX - l->uid_count - 1)
 		return err_set(err, EINVAL, "uid range %u:%u holds no room for cells: at least %d ids",
 			       l->uid_base, l->uid_count, UID_CELLS + 1);
+	if (l->uid_base < UID_BASE_MIN)
+		return err_set(err, EINVAL,
+			       "uid range %u:%u begins among accounts; it may begin at %u", l->uid_base,
+			       l->uid_count, UID_BASE_MIN);
 	if (mkdir(LOCK_DIR, 0700) < 0 && errno != EEXIST)
 		return err_set(err, errno, "cannot make " LOCK_DIR);
 	dir = open(LOCK_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -71,6 +71,8 @@ static int read_arguments(struct launcher *l, int argc, char **argv, struct err 
 
 static int keep_to_ourselves(struct err *err)
 {
+	if (close_range(LAUNCH_FD_N, ~0U, 0) < 0)
+		return err_set(err, errno, "cannot close what was inherited");
 	for (int fd = LAUNCH_FD_BROKER; fd < LAUNCH_FD_N; fd++)
 		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 			return err_set(err, errno, "descriptor %d is not there", fd);

@@ -40,45 +40,50 @@ static int add_layer(struct layers *layers, const char *path, bool readonly, int
 	return r;
 }
 
-static int explain_idmap(const struct launcher *l, const char *what, int r, struct err *err)
+static int explain_idmap(const char *what, int r, struct err *err)
 {
 	if (r == -EINVAL || r == -EOPNOTSUPP)
 		return err_set(err, EINVAL,
 			       "the file system of %s does not support id-mapped mounts; keep it on ext4, "
 			       "xfs, btrfs or tmpfs (Linux 6.3), or run toolcell as its owner", what);
-	return err_set(err, -r, "cannot mount %s for the cell", l->cells.workspace);
+	return err_set(err, -r, "cannot mount %s for the cell", what);
 }
 
-/* The order is the child's: overlays as they come, the workspace last. */
+static int make_layer(const struct launcher *l, const struct call *call, uint32_t index,
+		      struct layers *layers, struct err *err)
+{
+	const struct image_mount *m = image_mount(&l->cells.image, index);
+	bool workspace = m->type == IMAGE_MOUNT_WORKSPACE;
+	bool readonly = m->type == IMAGE_MOUNT_OVERLAY ||
+			(workspace && (call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY));
+	char path[32];
+	int r = cell_late_path(index, path, sizeof(path));
+
+	if (r == 0)
+		r = add_layer(layers, workspace ? ROOT_WORKSPACE : path, readonly,
+			      l->identities[call->slot].idmap);
+	if (r == 0)
+		return 0;
+	return explain_idmap(workspace ? l->cells.workspace : image_string(&l->cells.image, m->source), r,
+			     err);
+}
+
+/* The order is the child's: as they come, the workspace last. */
 static int make_layers(const struct launcher *l, const struct call *call, struct layers *layers,
 		       struct err *err)
 {
 	const struct cell_template *t = call->template;
-	int idmap = l->identities[call->slot].idmap;
-	bool readonly = call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY;
-	bool workspace = false;
+	int r = 0;
 
-	for (uint32_t i = t->first; i < t->first + t->count; i++) {
-		const struct image_mount *m = image_mount(&l->cells.image, i);
-		char path[32];
-		int r;
+	for (int pass = 0; pass < 2; pass++)
+		for (uint32_t i = t->first; i < t->first + t->count && r == 0; i++) {
+			const struct image_mount *m = image_mount(&l->cells.image, i);
 
-		workspace |= m->type == IMAGE_MOUNT_WORKSPACE;
-		if (m->type != IMAGE_MOUNT_OVERLAY || l->cells.mounts[i] != MOUNT_LATE)
-			continue;
-		r = cell_late_path(i, path, sizeof(path));
-		if (r == 0)
-			r = add_layer(layers, path, true, idmap);
-		if (r < 0)
-			return explain_idmap(l, image_string(&l->cells.image, m->source), r, err);
-	}
-	if (workspace) {
-		int r = add_layer(layers, ROOT_WORKSPACE, readonly, idmap);
-
-		if (r < 0)
-			return explain_idmap(l, l->cells.workspace, r, err);
-	}
-	return 0;
+			if (l->cells.mounts[i] == MOUNT_LATE && cell_is_layer(&l->cells, m) &&
+			    (m->type == IMAGE_MOUNT_WORKSPACE) == (pass == 1))
+				r = make_layer(l, call, i, layers, err);
+		}
+	return r;
 }
 
 /*

@@ -206,7 +206,7 @@ static bool idle(const struct launcher *l)
 
 int serve(struct launcher *l)
 {
-	const struct timeval patience = {.tv_sec = 10};
+	const struct timeval patience = {.tv_sec = 1};
 	uint64_t until;
 	int r = 0;
 

@@ -87,7 +87,7 @@ static void emit_rules(struct emitter *e, enum policy_workspace workspace)
 	if (range->made)
 		return;
 	range->made = true;
-	emit_rule(e, range, "/", IMAGE_ACCESS_READ, image_builder_string(e->b, "built in"));
+	emit_rule(e, range, "/", IMAGE_ACCESS_LIST, image_builder_string(e->b, "built in"));
 	for (size_t i = 0; i < e->plan->n_mounts; i++) {
 		const struct policy_mount *m = &e->plan->mounts[i];
 		uint32_t access = m->access;

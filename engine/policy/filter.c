@@ -119,6 +119,19 @@ static int filter_personality(struct maker *m, int nr, const char *name, unsigne
 	return allow_values(m, nr, name, arg, LOW32, values, ARRAY_SIZE(values));
 }
 
+/*
+ * Limits of the caller, or none set: PID 1 of the cell runs under the tool's own ids, and a limit of
+ * processor time would kill it.
+ */
+static int filter_prlimit(struct maker *m, int nr, const char *name, unsigned int arg)
+{
+	static const uint64_t self = 0;
+	struct scmp_arg_cmp reads = SCMP_CMP64(2, SCMP_CMP_EQ, 0);
+	int r = allow_values(m, nr, name, arg, LOW32, &self, 1);
+
+	return r < 0 ? r : add_rule(m, nr, name, &reads, 1);
+}
+
 static int filter_socketpair(struct maker *m, int nr, const char *name, unsigned int arg)
 {
 	static const uint64_t family = AF_UNIX;
@@ -194,6 +207,7 @@ static const struct {
 	{"mknod", filter_mknod, 1},
 	{"mknodat", filter_mknod, 2},
 	{"personality", filter_personality, 0},
+	{"prlimit64", filter_prlimit, 0},
 	{"socket", filter_socket, 0},
 	{"socketpair", filter_socketpair, 0},
 };

@@ -6,6 +6,7 @@
  * granted as well becomes the same link; any other link in a host path is resolved here and noted
  * among the inputs, so that the launcher needs to follow none.
  */
+#include "base/path.h"
 #include "policy/plan.h"
 
 #include <errno.h>
@@ -193,14 +194,6 @@ static int resolve_implied(struct resolver *r)
 		result = add_implied(r, IMAGE_MOUNT_SYMLINK, "/dev/ptmx", "pts/ptmx", 0,
 				     p->pts.origin);
 	return result;
-}
-
-/* Whether @path is @dir or lies below it. */
-static bool path_is_below(const char *path, const char *dir)
-{
-	size_t len = strlen(dir);
-
-	return strncmp(path, dir, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
 static bool is_granted(const struct policy_plan *plan, const char *path)

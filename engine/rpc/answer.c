@@ -44,7 +44,7 @@ int rpc_send(struct rpc *rpc, json_t *message)
 	struct dump dump = {.buf = {.cap = RPC_ANSWER_BYTES_MAX}};
 	int r = -ENOMEM;
 
-	if (message && json_dump_callback(message, dump_append, &dump, JSON_COMPACT) == 0)
+	if (message && json_dump_callback(message, dump_append, &dump, RPC_DUMP_FLAGS) == 0)
 		r = buf_append(&dump.buf, "\n", 1);
 	else if (dump.error < 0)
 		r = dump.error;

@@ -23,6 +23,9 @@
 #define RPC_LINE_BYTES_MAX ((size_t)64 << 20)
 #define RPC_DEPTH_MAX 128 /* nesting of JSON values */
 
+/* jansson's own 17 digits show 3.985 as 3.9849999999999999; 15 give back every decimal of 15. */
+#define RPC_DUMP_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
 struct rpc;
 struct rpc_call;
 

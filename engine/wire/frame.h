@@ -55,7 +55,7 @@ enum frame_cause {
 	FRAME_CAUSE_DISK_LIMIT,
 	FRAME_CAUSE_OUTPUT_LIMIT,
 	FRAME_CAUSE_CANCELLED,
-	FRAME_CAUSE_POLICY,	    /* refused before it started */
+	FRAME_CAUSE_POLICY, /* refused before it started */
 	FRAME_CAUSE_LAUNCHER_ERROR,
 	FRAME_CAUSE_N,
 };
@@ -124,12 +124,12 @@ struct frame_usage {
 
 struct frame_ended {
 	struct frame_head head;
-	uint32_t cause;	    /* enum frame_cause */
-	int32_t exit_code;  /* FRAME_CAUSE_EXIT; -1 otherwise */
-	int32_t signal;	    /* FRAME_CAUSE_SIGNAL and limits that killed; 0 otherwise */
-	uint32_t layers;    /* enforced for this call; 0 when it never started */
+	uint32_t cause;	   /* enum frame_cause */
+	int32_t exit_code; /* FRAME_CAUSE_EXIT; -1 otherwise */
+	int32_t signal;	   /* FRAME_CAUSE_SIGNAL and limits that killed; 0 otherwise */
+	uint32_t layers;   /* enforced for this call; 0 when it never started */
 	uint32_t missing;
-	uint32_t uid;	    /* host uid that it ran as */
+	uint32_t uid; /* host uid that it ran as */
 	struct frame_usage usage;
 	struct image_limits limits; /* in force for this call */
 	/* FRAME_CAUSE_POLICY, FRAME_CAUSE_LAUNCHER_ERROR, or exec that failed (exit code 126, 127) */

@@ -46,7 +46,8 @@ struct image_header {
 	struct image_range env;
 	struct image_range insns;
 	struct image_range inputs;
-	struct image_range strings; /* count is bytes; every string ends in NUL; the last byte is NUL */
+	struct image_range
+		strings; /* count is bytes; every string ends in NUL; the last byte is NUL */
 	struct image_range catalog; /* count is bytes; JSON text without a NUL */
 };
 
@@ -81,7 +82,8 @@ enum {
 };
 
 struct image_cell {
-	uint32_t name;	 /* string: "rust-engineer", or "rust-engineer/rustfmt" for one tool's narrowing */
+	uint32_t
+		name; /* string: "rust-engineer", or "rust-engineer/rustfmt" for one tool's narrowing */
 	uint32_t policy; /* string: "rust-engineer" */
 	uint32_t flags;
 	uint32_t require;
@@ -89,7 +91,7 @@ struct image_cell {
 	uint32_t net;		   /* enum image_net */
 	uint32_t hostname;	   /* string */
 	uint32_t home;		   /* string: HOME inside; absolute */
-	uint32_t mounts_first;	   /* indexes into mounts; cells with equal ranges share a template */
+	uint32_t mounts_first; /* indexes into mounts; cells with equal ranges share a template */
 	uint32_t mounts_count;
 	uint32_t rules_first;
 	uint32_t rules_count;
@@ -105,15 +107,16 @@ struct image_cell {
  * nosuid and nodev but MOUNT_DEVICE, whatever the flags say.
  */
 enum image_mount_type {
-	IMAGE_MOUNT_BIND = 0,  /* source: host path of a file or folder, mounted with what lies below it */
-	IMAGE_MOUNT_TMPFS,     /* size_bytes, inodes, mode */
-	IMAGE_MOUNT_PROC,      /* flags: IMAGE_MOUNT_PROC_MASKED, else subset=pid */
-	IMAGE_MOUNT_DEVPTS,    /* a new instance */
-	IMAGE_MOUNT_DEVICE,    /* source: host path of a character device, bound read-write */
-	IMAGE_MOUNT_SYMLINK,   /* source: text of the link */
-	IMAGE_MOUNT_DIR,       /* an empty folder, mode */
-	IMAGE_MOUNT_FILE,      /* source: content of a read-only file */
-	IMAGE_MOUNT_OVERLAY,   /* source: host folder below, read-only; the cell's writes on a tmpfs of size_bytes */
+	IMAGE_MOUNT_BIND =
+		0, /* source: host path of a file or folder, mounted with what lies below it */
+	IMAGE_MOUNT_TMPFS,   /* size_bytes, inodes, mode */
+	IMAGE_MOUNT_PROC,    /* flags: IMAGE_MOUNT_PROC_MASKED, else subset=pid */
+	IMAGE_MOUNT_DEVPTS,  /* a new instance */
+	IMAGE_MOUNT_DEVICE,  /* source: host path of a character device, bound read-write */
+	IMAGE_MOUNT_SYMLINK, /* source: text of the link */
+	IMAGE_MOUNT_DIR,     /* an empty folder, mode */
+	IMAGE_MOUNT_FILE,    /* source: content of a read-only file */
+	IMAGE_MOUNT_OVERLAY, /* source: host folder below, read-only; the cell's writes on a tmpfs of size_bytes */
 	IMAGE_MOUNT_WORKSPACE, /* the workspace, at the path it has on the host; source and target unused */
 	IMAGE_MOUNT_TYPE_N,
 };
@@ -140,11 +143,12 @@ struct image_mount {
 
 /* Landlock: what a file hierarchy may be used for. A rule whose path is not there is skipped. */
 enum image_access {
-	IMAGE_ACCESS_READ = 1U << 0,	/* read files, list folders */
+	IMAGE_ACCESS_READ = 1U << 0, /* read files, list folders */
 	IMAGE_ACCESS_EXECUTE = 1U << 1,
-	IMAGE_ACCESS_WRITE = 1U << 2,	/* write, truncate, make, remove, rename */
-	IMAGE_ACCESS_DEVICE = 1U << 3,	/* ioctl on devices */
-	IMAGE_ACCESS_ALL = (1U << 4) - 1,
+	IMAGE_ACCESS_WRITE = 1U << 2,  /* write, truncate, make, remove, rename */
+	IMAGE_ACCESS_DEVICE = 1U << 3, /* ioctl on devices */
+	IMAGE_ACCESS_LIST = 1U << 4,	/* list folders, but read no file */
+	IMAGE_ACCESS_ALL = (1U << 5) - 1,
 };
 
 struct image_rule {
@@ -165,7 +169,12 @@ struct image_env {
  * and, with ino 0, environment variables by value (size is then its length, IMAGE_NONE path unset)
  * or files that were looked for and absent.
  */
-enum image_input_type { IMAGE_INPUT_FILE = 0, IMAGE_INPUT_ABSENT, IMAGE_INPUT_ENV, IMAGE_INPUT_TYPE_N };
+enum image_input_type {
+	IMAGE_INPUT_FILE = 0,
+	IMAGE_INPUT_ABSENT,
+	IMAGE_INPUT_ENV,
+	IMAGE_INPUT_TYPE_N
+};
 
 struct image_input {
 	uint32_t type;

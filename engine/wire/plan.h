@@ -27,7 +27,9 @@ struct plan_header {
 };
 
 enum {
-	PLAN_TTY = 1U << 0, /* keep the controlling terminal's descriptors as they are: `exec` on a tty */
+	PLAN_TTY =
+		1U
+		<< 0, /* keep the controlling terminal's descriptors as they are: `exec` on a tty */
 	PLAN_FLAGS_ALL = (1U << 1) - 1,
 };
 

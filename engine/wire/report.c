@@ -3,6 +3,7 @@
 
 static const char *const names[STEP_N] = {
 	[STEP_NONE] = "begin",
+	[STEP_ISOLATE] = "let go of the launcher's descriptors",
 	[STEP_CGROUP_JOIN] = "join the cgroup",
 	[STEP_CGROUP_NS] = "make the cgroup namespace",
 	[STEP_KEYRING] = "make a session keyring",

@@ -17,6 +17,7 @@ enum { INIT_FD_CONTROL = 3, INIT_FD_IMAGE = 4, INIT_FD_PLAN = 5, INIT_FD_N };
 enum report_step {
 	STEP_NONE = 0,
 	/* the cell's child, before it becomes init */
+	STEP_ISOLATE,
 	STEP_CGROUP_JOIN,
 	STEP_CGROUP_NS,
 	STEP_KEYRING,
@@ -56,8 +57,8 @@ enum report_type { REPORT_FAILED = 1, REPORT_STARTED = 2, REPORT_ENDED = 3 };
 
 struct init_report {
 	uint32_t type;
-	uint32_t step;	/* REPORT_FAILED */
-	int32_t num;	/* REPORT_FAILED: positive errno */
+	uint32_t step; /* REPORT_FAILED */
+	int32_t num;   /* REPORT_FAILED: positive errno */
 	uint32_t arg;
 	int32_t status; /* REPORT_ENDED: of wait(2) */
 	uint32_t pad;
@@ -72,7 +73,7 @@ struct init_config {
 	uint32_t landlock_abi; /* 0: do not use Landlock */
 	uint32_t readonly;     /* the workspace is read-only */
 	uint32_t pad;
-	uint64_t rlimit_nproc; /* see launch/prepare.c */
+	uint64_t rlimit_nproc;	    /* see launch/prepare.c */
 	struct image_limits limits; /* in force for this call */
 	char workspace[PATH_MAX];
 };

@@ -150,10 +150,12 @@ def shows_bomb_contained(result, _):
     limit = result["limits"]["processes"]
     peak = result["usage"]["processes_peak"]
     require(peak is None or peak <= limit, f"{peak} processes with a limit of {limit}")
-    held_by_rlimit = "Resource temporarily unavailable" in result["stderr"]["text"]
-    require(result["ended"]["cause"] == "process_limit" or result["denials"] or held_by_rlimit,
-            "nothing explains the end")
-    return f"{result['ended']['cause']}: at most {limit} processes, peak {peak}"
+    if "cgroup:pids" in result["enforced"]["missing"]:  # an rlimit holds it, and counts nothing
+        why = "Resource temporarily unavailable" if "Resource temporarily unavailable" in result["stderr"]["text"] else ""
+    else:
+        why = next((d["remedy"] for d in result["denials"] if d["object"] == "processes"), "")
+    require(why, "nothing explains the end")
+    return f"at most {limit} processes, peak {peak}: {why}"
 
 
 def steps(secrets):

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from harness import ROOT, CellTest, main
+from harness import ROOT, CellTest, eventually, main
 
 SECRET = "e2e-secret-that-must-not-leak"
 
@@ -54,23 +54,24 @@ class Privilege(Inside):
             self.skipTest("an ordinary account cannot clear its supplementary groups; enforced.missing says so")
 
     def test_uid_outside_is_nobody_of_the_host(self):
-        self.out("sleep 0")
         engine = self.engine()
-        call_id = engine.start_call("Bash", {"command": "touch started; exec sleep 5"})
-        while not (self.workspace / "started").exists():
-            pass
-        found = [Path(f"/proc/{p}").stat().st_uid for p in os.listdir("/proc") if p.isdigit()
-                 and self.is_ours(p)]
+        call_id = engine.start_call("Bash", {"command": "exec sleep 5.0451"})
+        self.assertTrue(eventually(self.uids_of_sleep, 20))
+        found = self.uids_of_sleep()
         engine.finish_call(call_id)
         self.assertTrue(found)
         if ROOT:
             self.assertNotIn(0, found)
 
-    def is_ours(self, pid):
-        try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x005\0"
-        except OSError:
-            return False
+    def uids_of_sleep(self):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                if Path(f"/proc/{pid}/cmdline").read_bytes() == b"sleep\x005.0451\0":
+                    found.append(Path(f"/proc/{pid}").stat().st_uid)
+            except OSError:
+                pass
+        return found
 
     def test_setuid_programs_give_nothing(self):
         self.assertIn("NoNewPrivs:\t1", self.out("grep NoNewPrivs /proc/self/status"))

@@ -31,8 +31,7 @@ class Killed(CellTest):
         for pid in family:
             if word in (process_name(pid) or "") or word in process_command(pid).split(" ")[0]:
                 return pid
-        self.skipTest(f"no process named {word}")
-        return None
+        return self.fail(f"no process named {word} in {[process_name(p) for p in family]}")
 
     def assertNothingLeft(self, family):
         self.assertTrue(eventually(lambda: not [p for p in family if alive(p)], LEFT_S),

@@ -51,6 +51,19 @@ class Anthropic(CellTest):
         reply = engine.stray_line(lambda m: m.get("tool_use_id") == "toolu_2")
         self.assertTrue(reply["is_error"])
 
+    def test_result_object_comes_only_when_asked_for(self):
+        engine = self.engine(initialize=False)
+        line = {"type": "tool_use", "id": "toolu_3", "name": "Bash", "input": {"command": "echo both"}}
+        members = {"type", "tool_use_id", "content", "is_error"}
+        for more, wanted in (({}, members), ({"toolcell": False}, members),
+                             ({"toolcell": True}, members | {"toolcell"})):
+            with self.subTest(more=more):
+                engine.send({**line, **more})
+                reply = engine.stray_line(lambda m: m.get("tool_use_id") == "toolu_3")
+                self.assertEqual(set(reply), wanted)
+                if "toolcell" in wanted:
+                    check_result(reply["toolcell"])
+
 
 class OpenAI(CellTest):
     def test_tool_calls_are_answered_one_message_each(self):

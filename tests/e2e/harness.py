@@ -18,7 +18,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent.parent
 TOOLCELL = os.environ.get("TOOLCELL", str(TOP / "build" / "toolcell"))
 KIND = os.environ.get("TOOLCELL_TEST_KIND", "root" if os.geteuid() == 0 else "user")
-SANITIZED = KIND == "sanitize"
+SANITIZED = KIND.startswith("sanitize")
 ROOT = os.geteuid() == 0
 AGENT = "rust-engineer"
 WAIT_S = 120 if SANITIZED else 60

@@ -22,6 +22,12 @@ class Bombs(CellTest):
         if layer in engine.bash("true")["enforced"]["missing"]:
             self.skipTest(f"{layer} is not to be had by this account (enforced.missing says so)")
 
+    def assertLimitDenied(self, result, what, value):
+        """Whether or not the call ended by it: the limit that was met is among the denials."""
+        found = [d for d in result["denials"] if d["layer"] == "limit" and d["object"] == what]
+        self.assertEqual([d["value"] for d in found], [value], result["denials"])
+        self.assertGreater(found[0]["count"], 0)
+
     def still_serves(self, engine):
         self.assertOk(engine.bash("echo alive"))
 
@@ -35,7 +41,7 @@ class Bombs(CellTest):
         if "cgroup:pids" in result["enforced"]["missing"]:  # an rlimit holds it, and counts nothing
             self.assertIn("Resource temporarily unavailable", result["stderr"]["text"])
         else:
-            self.assertTrue(result["ended"]["cause"] == "process_limit" or result["denials"], result["ended"])
+            self.assertLimitDenied(result, "processes", 64)
         self.assertEqual(result["limits"]["processes"], 64)
         self.still_serves(engine)
 
@@ -45,6 +51,8 @@ class Bombs(CellTest):
                              " while n<500: threading.Thread(target=time.sleep,args=(5,),daemon=True).start(); n+=1\n"
                              "except RuntimeError: pass\nprint(n<64)'")
         self.assertIn("True", result["stdout"]["text"])
+        if "cgroup:pids" not in result["enforced"]["missing"]:
+            self.assertLimitDenied(result, "processes", 64)
         self.still_serves(engine)
 
     def test_memory_bomb_is_stopped_with_its_cause(self):
@@ -52,6 +60,7 @@ class Bombs(CellTest):
         self.needs(engine, "cgroup:memory")
         result = engine.bash("x=$(head -c 100000000 /dev/zero | tr '\\0' x); y=$x$x$x$x; echo ${#y}")
         self.assertEnded(result, "stopped", "memory_limit")
+        self.assertLimitDenied(result, "memory", 128 << 20)
         self.assertEqual(result["limits"]["memory_bytes"], 128 << 20)
         self.still_serves(engine)
 
@@ -60,8 +69,7 @@ class Bombs(CellTest):
         self.needs(engine, "cgroup:memory")
         result = engine.bash("for i in 1 2 3 4 5 6; do (x=$(head -c 40000000 /dev/zero | tr '\\0' x); sleep 3; echo kept) & done; wait")
         self.assertLess(result["stdout"]["text"].count("kept"), 6)
-        self.assertTrue(result["ended"]["cause"] == "memory_limit"
-                        or any(d["object"] == "memory" for d in result["denials"]), result)
+        self.assertLimitDenied(result, "memory", 128 << 20)
         self.still_serves(engine)
 
     def test_memory_within_the_limit_is_fine_and_measured(self):
@@ -84,6 +92,9 @@ class Bombs(CellTest):
         result = engine.bash("head -c 5000000 /dev/zero > big; echo code $?")
         self.assertNotIn("code 0", result["stdout"]["text"])
         self.assertLessEqual((self.workspace / "big").stat().st_size, 1 << 20)
+        result = engine.bash("exec head -c 5000000 /dev/zero > big")
+        self.assertEnded(result, "stopped", "disk_limit")
+        self.assertLimitDenied(result, "file size", 1 << 20)
 
     def test_open_files_are_bounded(self):
         engine = self.bounded(open_files=64, wall="30s")

@@ -33,7 +33,7 @@ class RulesFind(unittest.TestCase):
     def test_floors(self):
         self.check(rules.floors, {"engine/wire/a.c": '#include "confine/x.h"\n'},
                    {"engine/confine/a.c": '#include "wire/x.h"\n#include "confine/y.h"\n#include <stdio.h>\n'})
-        self.check(rules.floors, {"engine/launch/a.c": '#include "init/x.h"\n'}, {})
+        self.check(rules.floors, {"engine/init/a.c": '#include "cell/x.h"\n'}, {})
         self.check(rules.floors, {"engine/nowhere/a.c": "\n"}, {})
 
     def test_lengths(self):

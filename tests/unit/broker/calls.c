@@ -67,7 +67,10 @@ Test(calls, exit_code_is_a_failure_of_the_tool)
 	expect(a, "failed", "exit");
 	cr_expect_eq(result_number(a, "ended.exit_code"), 101);
 	cr_expect_eq(json_array_size(result_at(a, "denials")), 0);
-	cr_expect_str_eq(text_half(a), "(no output)\nexit code 101");
+	cr_expect_str_eq(text_half(a), "(no output)\nexit code 101\ncell: no network; only what "
+				       "policy unit grants is visible: a hidden path looks absent, "
+				       "a refused system call answers \"Operation not permitted\"; "
+				       "trying again changes neither");
 	json_decref(a);
 }
 
@@ -244,37 +247,39 @@ Test(calls, stdin_is_empty_without_text)
 	json_decref(a);
 }
 
+/* Calls sh with that much on its stdin. */
+static json_t *call_with_long_input(const char *command, size_t input_bytes)
+{
+	json_t *call;
+	char *input = malloc(input_bytes + 1);
+	char *line;
+
+	cr_assert_not_null(input);
+	memset(input, 'x', input_bytes);
+	input[input_bytes] = '\0';
+	call = json_pack("{s:i, s:s, s:{s:s, s:s}}", "id", 1, "tool", "sh", "arguments", "command",
+			 command, "input", input);
+	line = json_dumps(call, JSON_COMPACT);
+	cr_assert_not_null(line);
+	fixture_send(&f, line);
+	free(line);
+	json_decref(call);
+	free(input);
+	return fixture_answer(&f, 1);
+}
+
 Test(calls, stdin_text_is_fed_even_when_it_is_longer_than_a_pipe)
 {
-	size_t len = 300000;
-	char *line = malloc(len + 200);
-	int at = sprintf(
-		line,
-		"{\"id\":1,\"tool\":\"sh\",\"arguments\":{\"command\":\"wc -c\",\"input\":\"");
-	json_t *a;
+	json_t *a = call_with_long_input("wc -c", 300000);
 
-	memset(line + at, 'x', len);
-	strcpy(line + at + len, "\"}}");
-	fixture_send(&f, line);
-	a = fixture_answer(&f, 1);
 	cr_expect_str_eq(result_text(a, "stdout.text"), "300000\n");
-	free(line);
 	json_decref(a);
 }
 
 Test(calls, stdin_that_nobody_reads_does_not_matter)
 {
-	size_t len = 300000;
-	char *line = malloc(len + 200);
-	int at = sprintf(line, "{\"id\":1,\"tool\":\"sh\",\"arguments\":{\"command\":\"exec <&-; "
-			       "echo ok\",\"input\":\"");
-	json_t *a;
+	json_t *a = call_with_long_input("exec <&-; echo ok", 300000);
 
-	memset(line + at, 'x', len);
-	strcpy(line + at + len, "\"}}");
-	fixture_send(&f, line);
-	a = fixture_answer(&f, 1);
 	expect(a, "ok", "exit");
-	free(line);
 	json_decref(a);
 }

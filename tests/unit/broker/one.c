@@ -36,8 +36,10 @@ Test(one, gives_both_halves)
 	cr_assert_eq(run("sh", "{\"command\":\"echo hi; exit 2\"}", &result, &text, &err), 0, "%s",
 		     err.text);
 	cr_expect(strstr(result, "\"status\":\"failed\""), "%s", result);
-	cr_expect_str_eq(text, "hi\nexit code 2\ncell: no network; only what policy unit grants is visible: a hidden path looks absent, "
-			 "a refused system call answers \"Operation not permitted\"; trying again changes neither");
+	cr_expect_str_eq(text, "hi\nexit code 2\ncell: no network; only what policy unit grants is "
+			       "visible: a hidden path looks absent, "
+			       "a refused system call answers \"Operation not permitted\"; trying "
+			       "again changes neither");
 	free(result);
 	free(text);
 }

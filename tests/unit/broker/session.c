@@ -251,3 +251,28 @@ Test(session, driver_that_does_not_read_costs_bounded_memory)
 	cr_expect_gt(peak_kb, 0);
 	cr_expect_lt(peak_kb, 300 * 1024, "%ld kB", peak_kb);
 }
+
+/* Writes requests of MCP that have long answers until the broker has read none for half a second. */
+static void fill_queue(void)
+{
+	char ping[1100];
+	int len = snprintf(ping, sizeof(ping),
+			   "{\"jsonrpc\":\"2.0\",\"id\":\"%01000d\",\"method\":\"ping\"}\n", 0);
+	double taken = now();
+
+	while (now() - taken < 0.5) {
+		if (write(f.in, ping, (size_t)len) > 0)
+			taken = now();
+		else
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+}
+
+Test(session, host_that_ends_with_all_answers_unread_is_not_waited_for)
+{
+	fixture_start(&f, &(struct fixture_options){0});
+	cr_assert_eq(fd_set_nonblock(f.in, true), 0);
+	fill_queue();
+	fd_closep(&f.in);
+	cr_expect_eq(fixture_wait(&f, 5), 0);
+}

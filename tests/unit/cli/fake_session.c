@@ -170,6 +170,11 @@ int session_supervise(struct session *session, pid_t broker)
 	return 1;
 }
 
+void session_abort(struct session *session)
+{
+	session_stop(session);
+}
+
 void session_stop(struct session *session)
 {
 	fd_closep(&session->launcher_fd);

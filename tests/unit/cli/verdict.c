@@ -31,7 +31,7 @@ static const struct {
 	{FRAME_CAUSE_MEMORY_LIMIT, 101, 0, 0, 0, 101, "stopped", "memory, 4 GiB"},
 	{FRAME_CAUSE_MEMORY_LIMIT, -1, 0, 0, 0, 137, "stopped", "memory, 4 GiB"},
 	{FRAME_CAUSE_PROCESS_LIMIT, 2, 0, 0, 0, 2, "stopped", "512 processes"},
-	{FRAME_CAUSE_DISK_LIMIT, -1, SIGXFSZ, 0, 0, 153, "stopped", "disk space"},
+	{FRAME_CAUSE_DISK_LIMIT, -1, SIGXFSZ, 0, 0, 153, "stopped", "file size, 1 GiB"},
 	{FRAME_CAUSE_OUTPUT_LIMIT, -1, SIGKILL, 0, 0, 137, "stopped", "output, 1.5 MiB"},
 	{FRAME_CAUSE_CANCELLED, -1, SIGKILL, SIGINT, 0, 130, NULL, NULL},
 	{FRAME_CAUSE_CANCELLED, -1, SIGKILL, SIGTERM, 0, 143, NULL, NULL},
@@ -75,7 +75,8 @@ Test(verdict, says_why_exactly_when_the_code_does_not)
 		struct frame_ended ended = ended_of(i);
 		const char *label = NULL;
 		char text[256];
-		const char *line = verdict_line(&ended, rows[i].told, text, sizeof(text), &label);
+		const char *line = verdict_line(&ended, rows[i].told, "true", text, sizeof(text),
+						&label);
 
 		cr_assert_eq(line == NULL, rows[i].label == NULL, "row %zu", i);
 		if (!line)
@@ -93,11 +94,31 @@ Test(verdict, words_of_the_launcher_are_quoted_and_need_no_nul)
 
 	memset(ended.error, 'x', sizeof(ended.error));
 	ended.error[0] = '\033';
-	cr_assert_not_null(verdict_line(&ended, 0, text, sizeof(text), &label));
+	cr_assert_not_null(verdict_line(&ended, 0, "true", text, sizeof(text), &label));
 	cr_assert_null(strchr(text, '\033'));
 	memset(ended.error, 0, sizeof(ended.error));
-	cr_assert_not_null(verdict_line(&ended, 0, text, sizeof(text), &label));
+	cr_assert_not_null(verdict_line(&ended, 0, "true", text, sizeof(text), &label));
 	cr_assert_not_null(strstr(text, "no reason"));
+}
+
+Test(verdict, names_the_command_that_could_not_be_started_and_quotes_it)
+{
+	struct frame_ended ended = {.cause = FRAME_CAUSE_EXIT,
+				    .exit_code = 127,
+				    .error_num = 2,
+				    .error = "not there"};
+	const char *label = NULL;
+	char text[ERR_TEXT_MAX];
+	char longest[4096];
+
+	cr_assert_not_null(verdict_line(&ended, 0, "a\033b", text, sizeof(text), &label));
+	cr_assert_null(strchr(text, '\033'));
+	cr_assert_not_null(strstr(text, "not there"), "%s", text);
+	memset(longest, 'n', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	cr_assert_not_null(verdict_line(&ended, 0, longest, text, sizeof(text), &label));
+	cr_assert_not_null(strstr(text, "nnn"), "%s", text);
+	cr_assert_not_null(strstr(text, "not there"), "%s", text);
 }
 
 Test(verdict, of_a_result_never_takes_an_unknown_status_for_success)

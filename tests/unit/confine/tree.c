@@ -104,12 +104,3 @@ Test(tree, a_target_has_the_kind_of_what_is_mounted_on_it)
 	cr_assert_eq(mode_of("d/f"), S_IFREG | 0444);
 	(void)close(fd);
 }
-
-Test(tree, below_means_the_folder_or_what_lies_in_it)
-{
-	cr_assert(tree_is_below("/a", "/a"));
-	cr_assert(tree_is_below("/a/b", "/a"));
-	cr_assert(tree_is_below("/a", "/"));
-	cr_assert(!tree_is_below("/ab", "/a"));
-	cr_assert(!tree_is_below("/", "/a"));
-}

@@ -29,98 +29,92 @@ static int check_with(const char *members, struct err *err)
 	return r;
 }
 
+static const struct {
+	const char *members, *words;
+} wrong_manifests[] = {
+	{"{'argvv':[]}", "#: unknown key \"argvv\"; did you mean \"argv\"?"},
+	{"{'name':'other'}", "#/name: the file of a tool \"other\" is called \"other.json\""},
+	{"{'name':'de-mo'}",
+	 "#/name: expected a name of letters, digits and \"_\", at most 40 long"},
+	{"{'name':7}", "#/name: expected a name, got an integer"},
+	{"{'title':''}", "#/title: expected text, got a string"},
+	{"{'aliases':['ok','../x']}",
+	 "#/aliases/1: expected a name of letters, digits and \"_\", at most 40 long"},
+	{"{'annotations':{'readOnlyHint':true}}",
+	 "#/annotations: \"destructiveHint\": expected true or false, got nothing"},
+	{"{'annotations':{'readonlyHint':true}}",
+	 "#/annotations: unknown key \"readonlyHint\"; did you mean \"readOnlyHint\"?"},
+	{"{'argv':[]}", "#/argv: expected an array that begins with a program"},
+	{"{'argv':['x','{tezt}']}", "#/argv/1: unknown parameter \"tezt\"; did you mean \"text\"?"},
+	{"{'argv':['x','{text}']}", "#/argv/1: \"{text}\" could become an option; put "
+				    "\"--\" before it, or write \"--name={text}\""},
+	{"{'argv':['x',{'if':'on','then':['--']},'{text}']}",
+	 "#/argv/2: \"{text}\" could become an option; put \"--\" before it, or write "
+	 "\"--name={text}\""},
+	{"{'argv':['x','a{text']}", "#/argv/1: expected {parameter}; write {{ or }} for a brace"},
+	{"{'argv':['x','a}']}", "#/argv/1: expected {parameter}; write {{ or }} for a brace"},
+	{"{'argv':['x','--a={on}']}", "#/argv/1: parameter \"on\" is of type boolean; use \"if\""},
+	{"{'argv':['x','--a={list}']}",
+	 "#/argv/1: parameter \"list\" is of type array; use \"splat\""},
+	{"{'argv':['x',{'splat':'text'}]}",
+	 "#/argv/1: parameter \"text\" is of type string; here it must be array"},
+	{"{'argv':['x',{'splat':'list'}]}", "#/argv/1: elements could become options; put "
+					    "\"--\" before, or say \"options\": true"},
+	{"{'argv':['x',{'splat':'list','as':'{item}'}]}",
+	 "#/argv/1: \"{item}\" must not come first before a \"--\""},
+	{"{'argv':['x',{'splat':'list','opts':true}]}", "#/argv/1: unknown key \"opts\""},
+	{"{'argv':['x',{'if':'zz','then':[]}]}", "#/argv/1: unknown parameter \"zz\""},
+	{"{'argv':['x',{'if':'on','then':['{y}']}]}", "#/argv/1/then/0: unknown parameter \"y\""},
+	{"{'argv':['x',{'expand':'carg'}]}",
+	 "#/argv/1: unknown built-in \"carg\"; did you mean \"cargo\"?"},
+	{"{'argv':['x',{'expand':'cargo'}]}",
+	 "#/argv/1: built-in \"cargo\" needs the parameter \"args\" of type array"},
+	{"{'argv':['x',7]}", "#/argv/1: expected a string or an object with splat, if, "
+			     "switch or expand, got an integer"},
+	{"{'env':{'A=B':'x'}}", "#/env: a variable's name has letters, digits and \"_\" only"},
+	{"{'env':{'A':1}}", "#/env: \"A\": expected a string without NUL"},
+	{"{'driver':{'cwd':'on'}}",
+	 "#/driver: \"cwd\": expected the name of an input of type string"},
+	{"{'limits':{'wall':'10'}}",
+	 "#/limits: \"wall\": expected a time such as \"90s\" or \"10min\""},
+	{"{'limits':{'wall':'1s','wall_default':'2s'}}",
+	 "#/limits: \"wall_default\" is longer than \"wall\""},
+	{"{'pattern':{'argument':'text'}}", "#/pattern: the input \"text\" must be required"},
+	{"{'rules':[{'exactlyOne':['text','b']}]}", "#/rules/0: \"b\" is no input"},
+	{"{'output':{'data':{'type':'object'}}}",
+	 "#/output/data: no type here: data is null when a call did not run to its end"},
+	{"{'output':{'data':{'oneOf':[]}}}", "#/output/data: unknown key \"oneOf\""},
+	{"{'output':{'data':{'properties':{'a':{'type':['string','null']}}}}}",
+	 "#/output/data/properties/a: type: expected one word of JSON schema; leave it out "
+	 "for what "
+	 "may be null"},
+	{"{'input':{'type':'object','properties':{'A':{'type':'string','description':'d'}}}"
+	 "}",
+	 "#/input/properties/A: expected a name of a-z, 0-9 and \"_\", at most 40 long"},
+	{"{'input':{'type':'object','properties':{'a':{'type':'object','description':'d'}}}"
+	 "}",
+	 "#/input/properties/a: type: expected string, integer, number, boolean or array"},
+	{"{'input':{'type':'object','properties':{'a':{'type':'string'}}}}",
+	 "#/input/properties/a: expected a description for the model"},
+	{"{'input':{'type':'object','properties':{'a':{'type':'string','description':'d','"
+	 "pattern':'x'}}}}",
+	 "#/input/properties/a: unknown key \"pattern\""},
+	{"{'input':{'type':'object','properties':{},'required':['a']}}",
+	 "#/input/required: \"a\" is no property"},
+};
+
 Test(check, a_wrong_manifest_is_refused_with_file_pointer_and_reason)
 {
-	static const struct {
-		const char *members, *words;
-	} rows[] = {
-		{"{'argvv':[]}", "#: unknown key \"argvv\"; did you mean \"argv\"?"},
-		{"{'name':'other'}",
-		 "#/name: the file of a tool \"other\" is called \"other.json\""},
-		{"{'name':'de-mo'}",
-		 "#/name: expected a name of letters, digits and \"_\", at most 40 long"},
-		{"{'name':7}", "#/name: expected a name, got an integer"},
-		{"{'title':''}", "#/title: expected text, got a string"},
-		{"{'aliases':['ok','../x']}",
-		 "#/aliases/1: expected a name of letters, digits and \"_\", at most 40 long"},
-		{"{'annotations':{'readOnlyHint':true}}",
-		 "#/annotations: \"destructiveHint\": expected true or false, got nothing"},
-		{"{'annotations':{'readonlyHint':true}}",
-		 "#/annotations: unknown key \"readonlyHint\"; did you mean \"readOnlyHint\"?"},
-		{"{'argv':[]}", "#/argv: expected an array that begins with a program"},
-		{"{'argv':['x','{tezt}']}",
-		 "#/argv/1: unknown parameter \"tezt\"; did you mean \"text\"?"},
-		{"{'argv':['x','{text}']}", "#/argv/1: \"{text}\" could become an option; put "
-					    "\"--\" before it, or write \"--name={text}\""},
-		{"{'argv':['x',{'if':'on','then':['--']},'{text}']}",
-		 "#/argv/2: \"{text}\" could become an option; put \"--\" before it, or write "
-		 "\"--name={text}\""},
-		{"{'argv':['x','a{text']}",
-		 "#/argv/1: expected {parameter}; write {{ or }} for a brace"},
-		{"{'argv':['x','a}']}",
-		 "#/argv/1: expected {parameter}; write {{ or }} for a brace"},
-		{"{'argv':['x','--a={on}']}",
-		 "#/argv/1: parameter \"on\" is of type boolean; use \"if\""},
-		{"{'argv':['x','--a={list}']}",
-		 "#/argv/1: parameter \"list\" is of type array; use \"splat\""},
-		{"{'argv':['x',{'splat':'text'}]}",
-		 "#/argv/1: parameter \"text\" is of type string; here it must be array"},
-		{"{'argv':['x',{'splat':'list'}]}", "#/argv/1: elements could become options; put "
-						    "\"--\" before, or say \"options\": true"},
-		{"{'argv':['x',{'splat':'list','as':'{item}'}]}",
-		 "#/argv/1: \"{item}\" must not come first before a \"--\""},
-		{"{'argv':['x',{'splat':'list','opts':true}]}", "#/argv/1: unknown key \"opts\""},
-		{"{'argv':['x',{'if':'zz','then':[]}]}", "#/argv/1: unknown parameter \"zz\""},
-		{"{'argv':['x',{'if':'on','then':['{y}']}]}",
-		 "#/argv/1/then/0: unknown parameter \"y\""},
-		{"{'argv':['x',{'expand':'carg'}]}",
-		 "#/argv/1: unknown built-in \"carg\"; did you mean \"cargo\"?"},
-		{"{'argv':['x',{'expand':'cargo'}]}",
-		 "#/argv/1: built-in \"cargo\" needs the parameter \"args\" of type array"},
-		{"{'argv':['x',7]}", "#/argv/1: expected a string or an object with splat, if, "
-				     "switch or expand, got an integer"},
-		{"{'env':{'A=B':'x'}}",
-		 "#/env: a variable's name has letters, digits and \"_\" only"},
-		{"{'env':{'A':1}}", "#/env: \"A\": expected a string without NUL"},
-		{"{'driver':{'cwd':'on'}}",
-		 "#/driver: \"cwd\": expected the name of an input of type string"},
-		{"{'limits':{'wall':'10'}}",
-		 "#/limits: \"wall\": expected a time such as \"90s\" or \"10min\""},
-		{"{'limits':{'wall':'1s','wall_default':'2s'}}",
-		 "#/limits: \"wall_default\" is longer than \"wall\""},
-		{"{'pattern':{'argument':'text'}}",
-		 "#/pattern: the input \"text\" must be required"},
-		{"{'rules':[{'exactlyOne':['text','b']}]}", "#/rules/0: \"b\" is no input"},
-		{"{'output':{'data':{'type':'object'}}}",
-		 "#/output/data: no type here: data is null when a call did not run to its end"},
-		{"{'output':{'data':{'oneOf':[]}}}", "#/output/data: unknown key \"oneOf\""},
-		{"{'output':{'data':{'properties':{'a':{'type':['string','null']}}}}}",
-		 "#/output/data/properties/a: type: expected one word of JSON schema; leave it out "
-		 "for what "
-		 "may be null"},
-		{"{'input':{'type':'object','properties':{'A':{'type':'string','description':'d'}}}"
-		 "}",
-		 "#/input/properties/A: expected a name of a-z, 0-9 and \"_\", at most 40 long"},
-		{"{'input':{'type':'object','properties':{'a':{'type':'object','description':'d'}}}"
-		 "}",
-		 "#/input/properties/a: type: expected string, integer, number, boolean or array"},
-		{"{'input':{'type':'object','properties':{'a':{'type':'string'}}}}",
-		 "#/input/properties/a: expected a description for the model"},
-		{"{'input':{'type':'object','properties':{'a':{'type':'string','description':'d','"
-		 "pattern':'x'}}}}",
-		 "#/input/properties/a: unknown key \"pattern\""},
-		{"{'input':{'type':'object','properties':{},'required':['a']}}",
-		 "#/input/required: \"a\" is no property"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(wrong_manifests); i++) {
 		struct err err = {0};
 		size_t file = strlen("tools/demo.json");
 
-		cr_expect(check_with(rows[i].members, &err) == -EINVAL, "row %zu passes", i);
+		cr_expect(check_with(wrong_manifests[i].members, &err) == -EINVAL, "row %zu passes",
+			  i);
 		cr_expect(strncmp(err.text, "tools/demo.json", file) == 0, "row %zu: %s", i,
 			  err.text);
-		cr_expect_str_eq(err.text + file, rows[i].words, "row %zu: %s", i, err.text);
+		cr_expect_str_eq(err.text + file, wrong_manifests[i].words, "row %zu: %s", i,
+				 err.text);
 	}
 }
 

@@ -30,69 +30,68 @@ static json_t *load(void)
 	"|CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER=/toolcell/bin/toolcell-test-runner" \
 	"|CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=/toolcell/bin/toolcell-test-runner"
 
+static const struct {
+	const char *tool, *arguments, *argv;
+} calls[] = {
+	{"Bash", "{'command':'-x; echo hi'}", "/bin/bash|--noprofile|--norc|-c|--|-x; echo hi"},
+	{"cargo", "{'args':['check','--workspace']}",
+	 "cargo|check|--message-format=json|--workspace"},
+	{"cargo", "{'subcommand':'check','args':['--workspace']}",
+	 "cargo|check|--message-format=json|--workspace"},
+	{"cargo", "{'subcommand':'build'}", "cargo|build|--message-format=json"},
+	{"cargo",
+	 "{'args':['+nightly','-q','--color','always','-Zx','t','name','--','--nocapture']"
+	 "}",
+	 "cargo|+nightly|-q|--color|always|-Zx|t|--message-format=json|name|--|--"
+	 "nocapture"},
+	{"cargo", "{'args':['+nightly','--lib'],'subcommand':'test'}",
+	 "cargo|+nightly|test|--message-format=json|--lib"},
+	{"cargo", "{'args':['run','--','--message-format=x']}",
+	 "cargo|run|--message-format=json|--|--message-format=x"},
+	{"cargo", "{'args':['check','--message-format','short']}",
+	 "cargo|check|--message-format|short"},
+	{"cargo", "{'args':['--message-format=short','check']}",
+	 "cargo|--message-format=short|check"},
+	{"cargo", "{'args':['tree','-d']}", "cargo|tree|-d"},
+	{"cargo", "{'args':['metadata']}", "cargo|metadata"},
+	{"cargo", "{'args':['--version']}", "cargo|--version"},
+	{"cargo", "{'args':['-Z']}", "cargo|-Z"},
+	{"cargo", "{'args':[]}", "cargo"},
+	{"cargo", "{'args':['']}", "cargo|"},
+	{"clippy", "{}", "cargo|clippy|--message-format=json|--"},
+	{"clippy",
+	 "{'package':'core','all_targets':true,'fix':true,'pedantic':true,'warn':['a'],'"
+	 "allow':['b'],"
+	 "'deny':['warnings'],'args':['--lib','--','-Dx']}",
+	 "cargo|clippy|--message-format=json|--package=core|--all-targets|--fix|--allow-"
+	 "dirty|--allow-staged|"
+	 "--allow-no-vcs|--lib|--|--warn=clippy::pedantic|--warn=a|--allow=b|--deny="
+	 "warnings|-Dx"},
+	{"clippy", "{'args':['--message-format=short']}", "cargo|clippy|--message-format=short|--"},
+	{"rustc", "{'path':'-weird.rs'}",
+	 "rustc|--error-format=json|--json=artifacts,future-incompat|--edition=2021|--|-"
+	 "weird.rs"},
+	{"rustc",
+	 "{'source':'fn main(){}','edition':'2024','crate_type':'lib','emit':['metadata']}",
+	 "rustc|--error-format=json|--json=artifacts,future-incompat|--edition=2024|--"
+	 "crate-type=lib|"
+	 "--emit=metadata|--out-dir=/tmp|-"},
+	{"rustc", "{'source':'x','args':['-o','y']}",
+	 "rustc|--error-format=json|--json=artifacts,future-incompat|--edition=2021|-o|y|"
+	 "-"},
+	{"rustfmt", "{}", "cargo|fmt|--all|--|--color=never"},
+	{"rustfmt", "{'check':true}", "cargo|fmt|--all|--|--color=never|--check"},
+	{"rustfmt", "{'paths':['-a.rs','b.rs'],'check':true,'edition':'2018'}",
+	 "rustfmt|--color=never|--edition=2018|--check|--|-a.rs|b.rs"},
+};
+
 Test(shipped, calls_become_the_commands_that_the_tools_take)
 {
-	static const struct {
-		const char *tool, *arguments, *argv;
-	} rows[] = {
-		{"Bash", "{'command':'-x; echo hi'}",
-		 "/bin/bash|--noprofile|--norc|-c|--|-x; echo hi"},
-		{"cargo", "{'args':['check','--workspace']}",
-		 "cargo|check|--message-format=json|--workspace"},
-		{"cargo", "{'subcommand':'check','args':['--workspace']}",
-		 "cargo|check|--message-format=json|--workspace"},
-		{"cargo", "{'subcommand':'build'}", "cargo|build|--message-format=json"},
-		{"cargo",
-		 "{'args':['+nightly','-q','--color','always','-Zx','t','name','--','--nocapture']"
-		 "}",
-		 "cargo|+nightly|-q|--color|always|-Zx|t|--message-format=json|name|--|--"
-		 "nocapture"},
-		{"cargo", "{'args':['+nightly','--lib'],'subcommand':'test'}",
-		 "cargo|+nightly|test|--message-format=json|--lib"},
-		{"cargo", "{'args':['run','--','--message-format=x']}",
-		 "cargo|run|--message-format=json|--|--message-format=x"},
-		{"cargo", "{'args':['check','--message-format','short']}",
-		 "cargo|check|--message-format|short"},
-		{"cargo", "{'args':['--message-format=short','check']}",
-		 "cargo|--message-format=short|check"},
-		{"cargo", "{'args':['tree','-d']}", "cargo|tree|-d"},
-		{"cargo", "{'args':['metadata']}", "cargo|metadata"},
-		{"cargo", "{'args':['--version']}", "cargo|--version"},
-		{"cargo", "{'args':['-Z']}", "cargo|-Z"},
-		{"cargo", "{'args':[]}", "cargo"},
-		{"cargo", "{'args':['']}", "cargo|"},
-		{"clippy", "{}", "cargo|clippy|--message-format=json|--"},
-		{"clippy",
-		 "{'package':'core','all_targets':true,'fix':true,'pedantic':true,'warn':['a'],'"
-		 "allow':['b'],"
-		 "'deny':['warnings'],'args':['--lib','--','-Dx']}",
-		 "cargo|clippy|--message-format=json|--package=core|--all-targets|--fix|--allow-"
-		 "dirty|--allow-staged|"
-		 "--allow-no-vcs|--lib|--|--warn=clippy::pedantic|--warn=a|--allow=b|--deny="
-		 "warnings|-Dx"},
-		{"clippy", "{'args':['--message-format=short']}",
-		 "cargo|clippy|--message-format=short|--"},
-		{"rustc", "{'path':'-weird.rs'}",
-		 "rustc|--error-format=json|--json=artifacts,future-incompat|--edition=2021|--|-"
-		 "weird.rs"},
-		{"rustc",
-		 "{'source':'fn main(){}','edition':'2024','crate_type':'lib','emit':['metadata']}",
-		 "rustc|--error-format=json|--json=artifacts,future-incompat|--edition=2024|--"
-		 "crate-type=lib|"
-		 "--emit=metadata|--out-dir=/tmp|-"},
-		{"rustc", "{'source':'x','args':['-o','y']}",
-		 "rustc|--error-format=json|--json=artifacts,future-incompat|--edition=2021|-o|y|"
-		 "-"},
-		{"rustfmt", "{}", "cargo|fmt|--all|--|--color=never"},
-		{"rustfmt", "{'check':true}", "cargo|fmt|--all|--|--color=never|--check"},
-		{"rustfmt", "{'paths':['-a.rs','b.rs'],'check':true,'edition':'2018'}",
-		 "rustfmt|--color=never|--edition=2018|--check|--|-a.rs|b.rs"},
-	};
 	json_t *catalog = load();
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		json_t *tool = manifest_find_tool(catalog, rows[i].tool),
-		       *arguments = js(rows[i].arguments);
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		json_t *tool = manifest_find_tool(catalog, calls[i].tool),
+		       *arguments = js(calls[i].arguments);
 		struct manifest_call call = {0};
 		struct err err = {0};
 
@@ -101,7 +100,7 @@ Test(shipped, calls_become_the_commands_that_the_tools_take)
 			  err.text);
 		cr_expect(manifest_expand(tool, arguments, "/ws", &call, &err) == 0, "row %zu: %s",
 			  i, err.text);
-		cr_expect_str_eq(joined(call.argv), rows[i].argv, "row %zu: %s", i,
+		cr_expect_str_eq(joined(call.argv), calls[i].argv, "row %zu: %s", i,
 				 joined(call.argv));
 		manifest_call_fini(&call);
 		json_decref(arguments);

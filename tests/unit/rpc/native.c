@@ -38,6 +38,23 @@ Test(native, answers_calls_in_kind)
 	driver_check(&driver, rows, ARRAY_SIZE(rows));
 }
 
+Test(native, numbers_are_written_as_short_as_they_are)
+{
+	json_t *result;
+
+	driver.hold = true;
+	(void)driver_ask(&driver, "{\"id\":1,\"tool\":\"tool\"}");
+	cr_assert_eq(driver.n_calls, 1);
+	result = json_pack("{s:f, s:f, s:f, s:f}", "short", 3.985, "long", 3612345.678, "whole",
+			   12.0, "none", 0.0);
+	rpc_call_finish(driver.calls[0], result, "");
+	driver.n_calls = 0;
+	json_decref(result);
+	cr_assert_str_eq(driver_take(&driver),
+			 "{\"id\":1,\"result\":{\"short\":3.985,\"long\":3612345.678,"
+			 "\"whole\":12.0,\"none\":0.0},\"text\":\"\"}\n");
+}
+
 Test(native, refuses_each_wrong_line_precisely)
 {
 	static const struct driver_row rows[] = {
