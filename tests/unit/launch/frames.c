@@ -266,6 +266,50 @@ Test(frames, cells_die_with_a_killed_launcher)
 	cgroup_root_close(&root);
 }
 
+/*
+ * At whatever step the launcher dies, the child dies too: the pipe ends when nobody holds it. The
+ * launcher's copies of the child's socket must not keep the child waiting for "go".
+ */
+Test(frames, a_cell_in_the_making_dies_with_the_launcher)
+{
+	for (unsigned int us = 0; us < 4000; us += 100) {
+		struct frame_call frame = good_call();
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		struct cgroup_root root;
+		struct err why = {0};
+		int out[2];
+		int status;
+
+		cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
+		{
+			const int fds[] = {good_plan("exec sleep 100"), null, out[1], null};
+
+			send_frame(&frame, sizeof(frame), fds, 4);
+			(void)close(fds[0]);
+		}
+		(void)close(out[1]);
+		(void)close(null);
+		(void)usleep(us);
+		cr_assert_eq(kill(h.launcher, SIGKILL), 0);
+		cr_assert_eq(waitpid(h.launcher, &status, 0), h.launcher);
+		{
+			struct pollfd fd = {out[0], POLLIN, 0};
+
+			/* The frame itself may still wait in the socket, with the pipe in it. */
+			(void)close(h.sock);
+			cr_assert_gt(poll(&fd, 1, 2000), 0, "a child is left after %u us", us);
+		}
+		(void)close(out[0]);
+		(void)close(h.alive);
+		cgroup_root_open(&root, getpid(), &why);
+		cgroup_sweep(&root);
+		cgroup_root_close(&root);
+		harness_remove(&h);
+		harness_start(&h, NULL);
+	}
+	harness_stop(&h);
+}
+
 Test(frames, cells_die_with_the_broker)
 {
 	start_and_wait_for_life();
