@@ -203,7 +203,7 @@ static uint64_t known(uint64_t value)
 	return value == UINT64_MAX ? 0 : value;
 }
 
-/* Kernel 5.19 (memory.peak) and 6.2 (pids.peak); before, the peaks are not known. */
+/* memory.peak came with Linux 5.19, pids.peak with 6.1; before, the peaks are not known. */
 static void usage_v2(const struct cgroup_leaf *leaf, struct cgroup_usage *u)
 {
 	int dir = leaf->dir[0];

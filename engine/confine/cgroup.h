@@ -67,6 +67,12 @@ struct cgroup_usage {
  */
 void cgroup_root_open(struct cgroup_root *ret, pid_t engine, struct err *why);
 
+/**
+ * cgroup_disk_of - the disk that io limits of files on @device are set for
+ * A partition stands for its whole disk. Reads /sys; without it the numbers are @device's own.
+ */
+void cgroup_disk_of(dev_t device, uint32_t *ret_major, uint32_t *ret_minor);
+
 /** cgroup_root_close - remove what this engine made and close.  Tolerates a zeroed or failed root. */
 void cgroup_root_close(struct cgroup_root *root);
 

@@ -9,7 +9,7 @@
  *		     children (cgroups(7), "no internal processes"), its parent can.
  *
  * Folders left by a dead engine are empty, since its cells died with it: they are removed by rmdir
- * alone, never by killing, and only when their engine's pid is gone and they are not brand new.
+ * alone, never by killing, and only when their engine is known to be gone.
  */
 #include "confine/cgroup.h"
 
@@ -21,7 +21,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -32,6 +34,7 @@
 #define LEAF_PREFIX "toolcell-"
 #define PROC_FILE_MAX ((size_t)1 << 20)
 #define STALE_AFTER_S 10
+#define FOREIGN_AFTER_S 600
 #define SWEEP_TRIES 100
 #define SWEEP_PAUSE_NS (10L * 1000 * 1000)
 
@@ -180,39 +183,49 @@ static uint64_t pid_namespace(void)
 	return stat("/proc/self/ns/pid", &st) < 0 ? 0 : st.st_ino;
 }
 
-static void remove_stale(int dir)
+/* v1: leaves live as long as a call, and are never empty for longer than its first moments. */
+static bool leaf_is_stale(int dir, const char *name)
 {
-	int copy = fcntl(dir, F_DUPFD_CLOEXEC, 3);
-	DIR *d = copy < 0 ? NULL : fdopendir(copy);
-	const struct dirent *e;
+	const char *number = name + strlen(LEAF_PREFIX);
+	char digits[16];
 	char own[32];
+	uint64_t pid;
+	struct stat st;
+	time_t age;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	age = time(NULL) - st.st_mtime;
+	(void)snprintf(digits, sizeof(digits), "%.*s", (int)strspn(number, "0123456789"), number);
+	(void)snprintf(own, sizeof(own), ".%llx-", (unsigned long long)pid_namespace());
+	/* Pids of another namespace mean nothing here: only age counts. */
+	if (strncmp(number + strlen(digits), own, strlen(own)) != 0)
+		return age > FOREIGN_AFTER_S;
+	return num_parse_u64(digits, INT32_MAX, &pid) == 0 && pid > 0 && kill((pid_t)pid, 0) < 0 &&
+	       errno == ESRCH && age > STALE_AFTER_S;
+}
+
+/* v2: an engine holds a lock on its folder for as long as it lives, wherever it lives. */
+static bool folder_is_stale(int dir, const char *name)
+{
+	CLEANUP(fd_closep) int fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static void remove_stale(int dir, bool (*is_stale)(int dir, const char *name))
+{
+	int list = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = list < 0 ? NULL : fdopendir(list);
+	const struct dirent *e;
 
 	if (!d) {
-		fd_closep(&copy);
+		fd_closep(&list);
 		return;
 	}
-	(void)snprintf(own, sizeof(own), ".%llx", (unsigned long long)pid_namespace());
-	rewinddir(d);
-	while ((e = readdir(d)) != NULL) {
-		const char *number = e->d_name + strlen(LEAF_PREFIX);
-		char digits[16];
-		uint64_t pid;
-		struct stat st;
-
-		if (strncmp(e->d_name, LEAF_PREFIX, strlen(LEAF_PREFIX)) != 0)
-			continue;
-		(void)snprintf(digits, sizeof(digits), "%.*s", (int)strspn(number, "0123456789"), number);
-		if (num_parse_u64(digits, INT32_MAX, &pid) < 0 || pid == 0)
-			continue;
-		if (strncmp(number + strlen(digits), own, strlen(own)) != 0)
-			continue; /* another pid namespace's: its pids mean nothing here */
-		if (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
-			continue;
-		if (fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    time(NULL) - st.st_mtime < STALE_AFTER_S)
-			continue;
-		cgroup_remove_tree(dir, e->d_name);
-	}
+	while ((e = readdir(d)) != NULL)
+		if (strncmp(e->d_name, LEAF_PREFIX, strlen(LEAF_PREFIX)) == 0 && is_stale(dir, e->d_name))
+			cgroup_remove_tree(dir, e->d_name);
 	(void)closedir(d);
 }
 
@@ -225,7 +238,7 @@ static bool v1_open(struct cgroup_root *root, struct search *s)
 		if (root->dir[i] < 0)
 			continue;
 		root->available |= 1U << i;
-		remove_stale(root->dir[i]);
+		remove_stale(root->dir[i], leaf_is_stale);
 	}
 	if (root->available == 0)
 		return false;
@@ -267,11 +280,11 @@ static bool v2_try(struct cgroup_root *root, const char *path)
 		return false;
 	if ((v2_enable(dir) & need) != need)
 		return false;
-	remove_stale(dir);
+	remove_stale(dir, folder_is_stale);
 	if (mkdirat(dir, root->prefix, 0755) < 0 && errno != EEXIST)
 		return false;
 	root->dir[0] = openat(dir, root->prefix, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (root->dir[0] < 0)
+	if (root->dir[0] < 0 || flock(root->dir[0], LOCK_EX | LOCK_NB) < 0)
 		return false;
 	root->available = v2_enable(root->dir[0]);
 	root->version = 2;
@@ -318,7 +331,8 @@ void cgroup_root_open(struct cgroup_root *ret, pid_t engine, struct err *why)
 	else if (!v2_open(ret, s) && !v1_open(ret, s))
 		(void)err_set(why, EPERM,
 			      "no cgroup below which this account may make groups with the memory and "
-			      "pids controllers; run as root or in a delegated group (for example "
+			      "pids controllers; run as root, or in a delegated group that has no "
+			      "processes of its own but in groups below it (for example "
 			      "systemd-run --user --scope -p Delegate=yes)");
 	if (s) {
 		free(s->groups);
@@ -355,4 +369,42 @@ void cgroup_root_close(struct cgroup_root *root)
 	for (int i = 0; i < CGROUP_N; i++)
 		fd_closep(&root->dir[i]);
 	root->version = 0;
+}
+
+/* A line of "MAJOR:MINOR"; io limits are for whole disks, and the workspace may be on a partition. */
+static bool read_device(const char *path, uint32_t *major_, uint32_t *minor_)
+{
+	CLEANUP(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char text[32];
+	ssize_t n = fd < 0 ? -1 : fd_read_full(fd, text, sizeof(text) - 1);
+	char *colon;
+	uint64_t a;
+	uint64_t b;
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	colon = strchr(text, ':');
+	if (!colon)
+		return false;
+	*colon = '\0';
+	if (num_parse_u64(text, UINT32_MAX, &a) < 0 || num_parse_u64(colon + 1, UINT32_MAX, &b) < 0)
+		return false;
+	*major_ = (uint32_t)a;
+	*minor_ = (uint32_t)b;
+	return true;
+}
+
+void cgroup_disk_of(dev_t device, uint32_t *ret_major, uint32_t *ret_minor)
+{
+	char path[64];
+
+	*ret_major = major(device);
+	*ret_minor = minor(device);
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", *ret_major, *ret_minor);
+	if (access(path, F_OK) < 0)
+		return;
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../dev", *ret_major, *ret_minor);
+	(void)read_device(path, ret_major, ret_minor);
 }

@@ -16,7 +16,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -186,8 +185,8 @@ static int make_leaf(struct launcher *l, struct call *call, struct err *err)
 		.processes = call->limits.processes,
 		.cpu_permille = call->limits.cpu_permille,
 		.io_bytes_per_s = call->limits.io_bytes_per_s,
-		.io_major = major(l->workspace_dev),
-		.io_minor = minor(l->workspace_dev),
+		.io_major = l->disk_major,
+		.io_minor = l->disk_minor,
 	};
 
 	if (l->cgroups.version == 0)

@@ -79,7 +79,8 @@ struct launcher {
 	struct cgroup_root cgroups;
 	uid_t owner_uid; /* of the workspace */
 	gid_t owner_gid;
-	dev_t workspace_dev;
+	uint32_t disk_major; /* of the workspace */
+	uint32_t disk_minor;
 	uint32_t n_cpus;
 	struct identity identities[LAUNCH_CALLS_MAX];
 	struct call calls[LAUNCH_CALLS_MAX];

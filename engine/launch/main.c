@@ -65,7 +65,7 @@ static int read_arguments(struct launcher *l, int argc, char **argv, struct err 
 		return err_set(err, EINVAL, "the workspace descriptor is no folder");
 	l->owner_uid = st.st_uid;
 	l->owner_gid = st.st_gid;
-	l->workspace_dev = st.st_dev;
+	cgroup_disk_of(st.st_dev, &l->disk_major, &l->disk_minor);
 	return 0;
 }
 
