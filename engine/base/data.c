@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +17,9 @@
 #include "base/fd.h"
 
 struct place {
-	char dir[PATH_MAX]; /* of the running program */
-	char *tree;	    /* source tree; NULL when installed */
-	bool libexec;	    /* installed as PREFIX/libexec/toolcell/X */
+	char dir[PATH_MAX];    /* of the running program */
+	char prefix[PATH_MAX]; /* when installed */
+	char *tree;	       /* source tree; NULL when installed */
 };
 
 static int read_tree(const char *dir, char **ret, struct err *err)
@@ -47,12 +46,26 @@ static int read_tree(const char *dir, char **ret, struct err *err)
 	return 0;
 }
 
-static int find_place(struct place *p, struct err *err)
+/* PREFIX of PREFIX/bin or PREFIX/libexec/toolcell; by the words alone, so that paths read well. */
+static void find_prefix(struct place *p)
 {
 	static const char libexec[] = "/libexec/toolcell";
+	size_t len = strlen(p->dir);
+	const char *slash = strrchr(p->dir, '/');
+
+	if (len >= sizeof(libexec) - 1 &&
+	    strcmp(p->dir + len - (sizeof(libexec) - 1), libexec) == 0)
+		len -= sizeof(libexec) - 1;
+	else if (slash)
+		len = (size_t)(slash - p->dir);
+	memcpy(p->prefix, p->dir, len);
+	p->prefix[len] = '\0';
+}
+
+static int find_place(struct place *p, struct err *err)
+{
 	ssize_t n = readlink("/proc/self/exe", p->dir, sizeof(p->dir) - 1);
 	char *slash;
-	size_t len;
 
 	if (n < 0)
 		return err_set(err, errno, "cannot read /proc/self/exe");
@@ -61,9 +74,7 @@ static int find_place(struct place *p, struct err *err)
 	if (!slash)
 		return err_set(err, EINVAL, "/proc/self/exe is no absolute path");
 	*slash = '\0';
-	len = strlen(p->dir);
-	p->libexec = len >= sizeof(libexec) - 1 &&
-		     strcmp(p->dir + len - (sizeof(libexec) - 1), libexec) == 0;
+	find_prefix(p);
 	return read_tree(p->dir, &p->tree, err);
 }
 
@@ -83,8 +94,7 @@ int data_path(const char *name, char **ret, struct err *err)
 	if (p.tree)
 		r = join(ret, err, p.tree, "/", name);
 	else
-		r = join(ret, err, p.dir,
-			 p.libexec ? "/../../share/toolcell/" : "/../share/toolcell/", name);
+		r = join(ret, err, p.prefix, "/share/toolcell/", name);
 	free(p.tree);
 	return r;
 }
@@ -96,11 +106,11 @@ int data_program(const char *name, char **ret, struct err *err)
 
 	if (r < 0)
 		return r;
-	if (strcmp(name, "toolcell") == 0 && p.libexec)
-		r = join(ret, err, p.dir, "/../../bin/", name);
+	if (p.tree)
+		r = join(ret, err, p.dir, "/", name);
 	else
-		r = join(ret, err, p.dir, p.tree || p.libexec ? "/" : "/../libexec/toolcell/",
-			 name);
+		r = join(ret, err, p.prefix,
+			 strcmp(name, "toolcell") == 0 ? "/bin/" : "/libexec/toolcell/", name);
 	free(p.tree);
 	return r;
 }

@@ -92,6 +92,7 @@ bool text_is_utf8(const char *s, size_t len)
 /* Bytes of the escape sequence at @p, ESC included. */
 static size_t escape_len(const unsigned char *p, size_t left)
 {
+	static const char strings[] = {']', 'P', '_', '^', 'X'};
 	size_t i = 2;
 
 	if (left < 2)
@@ -101,7 +102,7 @@ static size_t escape_len(const unsigned char *p, size_t left)
 			i++;
 		return i < left && p[i] >= 0x40 && p[i] <= 0x7e ? i + 1 : i;
 	}
-	if (memchr("]P_^X", p[1], 5)) {
+	if (memchr(strings, p[1], sizeof(strings))) {
 		while (i < left && p[i] != '\a' && p[i] != 0x1b && p[i] != '\n')
 			i++;
 		if (i < left && p[i] == '\a')

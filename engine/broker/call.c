@@ -373,10 +373,12 @@ void calls_settle(struct broker *b)
 
 void calls_free_all(struct broker *b)
 {
-	while (b->first) {
-		struct call *c = b->first;
+	struct call *next;
 
-		unlink_call(b, c);
+	for (struct call *c = b->first; c; c = next) {
+		next = c->next;
 		call_free(c);
 	}
+	b->first = NULL;
+	b->last = NULL;
 }

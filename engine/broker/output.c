@@ -23,11 +23,6 @@
 
 #define E OUTPUT_END_BYTES
 
-static void freep(char **p)
-{
-	free(*p);
-}
-
 int output_init(struct output *out)
 {
 	*out = (struct output){.spill_fd = -1};
@@ -163,7 +158,7 @@ void output_add(struct output *out, const char *data, size_t len, struct output_
 	scan(out, (const unsigned char *)data, len);
 	if (budget && len > head && out->spill_fd < 0 && !out->spill_stopped)
 		spill_open(out, old, budget);
-	if (out->spill_fd >= 0)
+	if (budget && out->spill_fd >= 0)
 		spill(out, data, len, budget);
 	memcpy(out->ends + old, data, head);
 	ring_add(out, out->bytes + head, data + head, len - head);
@@ -191,18 +186,14 @@ static size_t linear(const struct output *out, char *line)
 	return head + tail;
 }
 
-int output_append_text(const struct output *out, size_t end_bytes, const char *uri,
+static int append_ends(const struct output *out, char *line, size_t end_bytes, const char *uri,
 		       struct buf *text, uint64_t *ret_omitted)
 {
-	CLEANUP(freep) char *line = malloc(2 * E);
-	size_t len;
+	size_t len = linear(out, line);
 	size_t head;
 	size_t tail;
 	int r;
 
-	if (!line)
-		return -ENOMEM;
-	len = linear(out, line);
 	if (out->bytes <= 2 * (uint64_t)end_bytes) {
 		*ret_omitted = 0;
 		return text_append_safe(text, line, len);
@@ -215,6 +206,19 @@ int output_append_text(const struct output *out, size_t end_bytes, const char *u
 	if (r == 0)
 		r = text_append_safe(text, line + len - tail, tail);
 	*ret_omitted = out->bytes - head - tail;
+	return r;
+}
+
+int output_append_text(const struct output *out, size_t end_bytes, const char *uri,
+		       struct buf *text, uint64_t *ret_omitted)
+{
+	char *line = malloc(2 * E);
+	int r;
+
+	if (!line)
+		return -ENOMEM;
+	r = append_ends(out, line, end_bytes, uri, text, ret_omitted);
+	free(line);
 	return r;
 }
 

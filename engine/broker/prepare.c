@@ -141,14 +141,14 @@ static bool is_below(const char *path, const char *folder)
 	return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
 }
 
-static void refuse_cwd(struct call *c)
+static void refuse_cwd(struct call *c, const char *wanted)
 {
 	struct buf rule = {.cap = 1024};
 	struct buf remedy = {.cap = CWD_BYTES_MAX + 128};
 	char cwd[256];
 	struct err err;
 
-	text_quote(cwd, sizeof(cwd), c->expanded.cwd, strlen(c->expanded.cwd));
+	text_quote(cwd, sizeof(cwd), wanted, strlen(wanted));
 	err_set(&err, EPERM, "working directory \"%s\" is outside of the workspace", cwd);
 	(void)!buf_printf(&rule, "tools/%s.json#/driver/cwd", c->tool_name);
 	(void)!buf_printf(&remedy, "give a folder below %s", c->broker->config->workspace);
@@ -173,7 +173,7 @@ static void place_cwd(struct call *c)
 	else if (r == -ENOMEM)
 		broker_call_error(c, ENOMEM, "no memory for the call");
 	else
-		refuse_cwd(c);
+		refuse_cwd(c, given);
 	buf_fini(&path);
 }
 

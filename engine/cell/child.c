@@ -43,7 +43,7 @@
 struct child {
 	const struct cell_factory *f;
 	const struct cell_child *in;
-	int root;	     /* the cell's root, once attached */
+	int root;	      /* the cell's root, once attached */
 	int fds[FD_PASS_MAX]; /* of "go": workspace, then overlay layers in order; root mode only */
 	uint32_t n_fds;
 	uint32_t next_layer;
@@ -258,17 +258,17 @@ static const struct {
 	const char *name;
 	enum { COVER_FILE, COVER_DIR, COVER_READONLY } how;
 } proc_covers[] = {
-	{"kcore", COVER_FILE},	    {"keys", COVER_FILE},	{"key-users", COVER_FILE},
-	{"kmsg", COVER_FILE},	    {"kallsyms", COVER_FILE},	{"kpagecount", COVER_FILE},
+	{"kcore", COVER_FILE},	    {"keys", COVER_FILE},	 {"key-users", COVER_FILE},
+	{"kmsg", COVER_FILE},	    {"kallsyms", COVER_FILE},	 {"kpagecount", COVER_FILE},
 	{"kpageflags", COVER_FILE}, {"kpagecgroup", COVER_FILE}, {"sysrq-trigger", COVER_FILE},
 	{"timer_list", COVER_FILE}, {"sched_debug", COVER_FILE}, {"latency_stats", COVER_FILE},
-	{"interrupts", COVER_FILE}, {"slabinfo", COVER_FILE},	{"vmallocinfo", COVER_FILE},
-	{"cmdline", COVER_FILE},    {"config.gz", COVER_FILE},	{"iomem", COVER_FILE},
-	{"ioports", COVER_FILE},    {"diskstats", COVER_FILE},	{"partitions", COVER_FILE},
-	{"mtrr", COVER_FILE},	    {"modules", COVER_FILE},	{"pressure", COVER_DIR},
-	{"driver", COVER_DIR},	    {"acpi", COVER_DIR},	    {"asound", COVER_DIR},	{"scsi", COVER_DIR},
-	{"sysvipc", COVER_DIR},	    {"bus", COVER_READONLY},	{"fs", COVER_READONLY},
-	{"irq", COVER_READONLY},    {"sys", COVER_READONLY},
+	{"interrupts", COVER_FILE}, {"slabinfo", COVER_FILE},	 {"vmallocinfo", COVER_FILE},
+	{"cmdline", COVER_FILE},    {"config.gz", COVER_FILE},	 {"iomem", COVER_FILE},
+	{"ioports", COVER_FILE},    {"diskstats", COVER_FILE},	 {"partitions", COVER_FILE},
+	{"mtrr", COVER_FILE},	    {"modules", COVER_FILE},	 {"pressure", COVER_DIR},
+	{"driver", COVER_DIR},	    {"acpi", COVER_DIR},	 {"asound", COVER_DIR},
+	{"scsi", COVER_DIR},	    {"sysvipc", COVER_DIR},	 {"bus", COVER_READONLY},
+	{"fs", COVER_READONLY},	    {"irq", COVER_READONLY},	 {"sys", COVER_READONLY},
 };
 
 static int cover_one(int how, int target)
@@ -321,8 +321,10 @@ static int mount_proc(struct child *c, const struct image_mount *m, uint32_t ind
 
 static int mount_devpts(struct child *c, const struct image_mount *m, uint32_t index)
 {
-	static const struct mount_option options[] = {
-		{"newinstance", NULL}, {"ptmxmode", "0666"}, {"mode", "0620"}, {"max", "64"}};
+	static const struct mount_option options[] = {{"newinstance", NULL},
+						      {"ptmxmode", "0666"},
+						      {"mode", "0620"},
+						      {"max", "64"}};
 	CLEANUP(fd_closep) int fd = -1;
 	int r = mount_make("devpts", options, ARRAY_SIZE(options),
 			   MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, &fd);
@@ -435,8 +437,8 @@ static int do_capabilities(struct child *c, uint32_t *arg)
 static int do_descriptors(struct child *c, uint32_t *arg)
 {
 	int from[INIT_FD_N] = {
-		c->in->stdio[0],	c->in->stdio[1],	      c->in->stdio[2],
-		c->in->control, c->f->image_fd, c->in->plan,
+		c->in->stdio[0], c->in->stdio[1], c->in->stdio[2],
+		c->in->control,	 c->f->image_fd,  c->in->plan,
 	};
 
 	for (int i = 0; i < INIT_FD_N; i++) {
@@ -468,15 +470,21 @@ static const struct {
 	enum report_step step;
 	int (*run)(struct child *c, uint32_t *arg); /* 0 or -errno */
 } steps[] = {
-	{STEP_ISOLATE, do_isolate},	    {STEP_CGROUP_JOIN, do_cgroup_join},
+	{STEP_ISOLATE, do_isolate},
+	{STEP_CGROUP_JOIN, do_cgroup_join},
 	{STEP_CGROUP_NS, do_cgroup_ns},
-	{STEP_HOSTNAME, do_hostname},	    {STEP_NET_NS, do_net_ns},
+	{STEP_HOSTNAME, do_hostname},
+	{STEP_NET_NS, do_net_ns},
 	{STEP_LOOPBACK, do_loopback},
-	{STEP_MAPS, do_maps},		    {STEP_GO, do_go},
-	{STEP_IDENTITY, do_identity},	    {STEP_KEYRING, do_keyring},
+	{STEP_MAPS, do_maps},
+	{STEP_GO, do_go},
+	{STEP_IDENTITY, do_identity},
+	{STEP_KEYRING, do_keyring},
 	{STEP_ROOT, do_root},
-	{STEP_MOUNT, do_mounts},	    {STEP_PIVOT, do_pivot},
-	{STEP_CAPABILITIES, do_capabilities}, {STEP_DESCRIPTORS, do_descriptors},
+	{STEP_MOUNT, do_mounts},
+	{STEP_PIVOT, do_pivot},
+	{STEP_CAPABILITIES, do_capabilities},
+	{STEP_DESCRIPTORS, do_descriptors},
 	{STEP_INIT_EXEC, do_init},
 };
 

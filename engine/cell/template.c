@@ -30,8 +30,8 @@
 
 struct builder {
 	struct cell_factory *f;
-	int root;     /* the launcher's root */
-	int tree;     /* the template's root */
+	int root; /* the launcher's root */
+	int tree; /* the template's root */
 	struct err *err;
 };
 
@@ -130,7 +130,8 @@ static int make_late(const struct builder *b, const struct image_mount *m, uint3
 	    m->type == IMAGE_MOUNT_OVERLAY)
 		return bind_at(b, m, b->root, path, ret_skip);
 	if (m->type == IMAGE_MOUNT_FILE)
-		return tree_make_file(b->root, path, text_of(b, m->source), strlen(text_of(b, m->source)));
+		return tree_make_file(b->root, path, text_of(b, m->source),
+				      strlen(text_of(b, m->source)));
 	return 0;
 }
 
@@ -166,8 +167,9 @@ static bool is_cells_own(const struct builder *b, const struct image_mount *m)
 {
 	uint32_t type = m->type;
 
-	return cell_is_layer(b->f, m) || type == IMAGE_MOUNT_TMPFS || type == IMAGE_MOUNT_PROC || type == IMAGE_MOUNT_DEVPTS ||
-	       type == IMAGE_MOUNT_OVERLAY || type == IMAGE_MOUNT_WORKSPACE;
+	return cell_is_layer(b->f, m) || type == IMAGE_MOUNT_TMPFS || type == IMAGE_MOUNT_PROC ||
+	       type == IMAGE_MOUNT_DEVPTS || type == IMAGE_MOUNT_OVERLAY ||
+	       type == IMAGE_MOUNT_WORKSPACE;
 }
 
 static bool is_workspace(const struct builder *b, uint32_t index)
@@ -198,9 +200,10 @@ static int refuse_inside_workspace(const struct builder *b, const struct image_m
 
 	if (m->type == IMAGE_MOUNT_WORKSPACE || !path_is_below(target, b->f->workspace))
 		return 0;
-	return err_set(b->err, EINVAL,
-		       "the workspace %s contains %s, which %s provides: choose a folder of the project",
-		       b->f->workspace, target, text_of(b, m->pointer));
+	return err_set(
+		b->err, EINVAL,
+		"the workspace %s contains %s, which %s provides: choose a folder of the project",
+		b->f->workspace, target, text_of(b, m->pointer));
 }
 
 /* The template has the mount point of what comes late, unless that is on a late mount itself. */
@@ -275,7 +278,8 @@ static int build_template(struct builder *b, const struct image_cell *cell)
 	return 0;
 }
 
-const struct cell_template *cell_template_of(const struct cell_factory *f, const struct image_cell *cell)
+const struct cell_template *cell_template_of(const struct cell_factory *f,
+					     const struct image_cell *cell)
 {
 	for (uint32_t i = 0; i < f->n_templates; i++)
 		if (f->templates[i].first == cell->mounts_first &&

@@ -57,8 +57,9 @@ static int make_request(const struct session_options *o, const char *policyc, st
 	if (((o->agent && strpbrk(o->agent, "/.")) || (o->policy && strpbrk(o->policy, "/."))) &&
 	    !getcwd(cwd, sizeof(cwd)))
 		return -errno;
-	n = snprintf(ret->text, sizeof(ret->text), "%s\n%s\n%ju %ju %jd.%09ld\n%u\n%d%s\n%d%s\n%s\n",
-		     TOOLCELL_VERSION, kernel.release, (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
+	n = snprintf(ret->text, sizeof(ret->text),
+		     "%s\n%s\n%ju %ju %jd.%09ld\n%u\n%d%s\n%d%s\n%s\n", TOOLCELL_VERSION,
+		     kernel.release, (uintmax_t)st.st_dev, (uintmax_t)st.st_ino,
 		     (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec, geteuid(), o->agent != NULL,
 		     o->agent ? o->agent : "", o->policy != NULL, o->policy ? o->policy : "", cwd);
 	if (n < 0 || (size_t)n >= sizeof(ret->text))
@@ -243,6 +244,7 @@ void cache_store(const struct session_options *options, const char *policyc, con
 	file = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (file < 0)
 		return;
-	if (write_file(file, &request, image) < 0 || renameat(dir, temporary, dir, request.file) < 0)
+	if (write_file(file, &request, image) < 0 ||
+	    renameat(dir, temporary, dir, request.file) < 0)
 		(void)unlinkat(dir, temporary, 0);
 }

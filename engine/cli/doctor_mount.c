@@ -182,7 +182,7 @@ static int probe_idmap(const void *arg, struct probe_answer *ret)
 	CLEANUP(fd_closep) int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP(fd_closep) int userns = -1;
 	CLEANUP(fd_closep) int clone = -1;
-	struct stat st;
+	struct stat st = {0};
 	int r = proc < 0 || stat(d->workspace, &st) < 0 ? -errno : 0;
 
 	if (r == 0)

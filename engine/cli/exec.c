@@ -296,8 +296,7 @@ static int report(const struct exec *x, const char *command)
 {
 	char text[ERR_TEXT_MAX];
 	const char *label = NULL;
-	const char *line =
-		verdict_line(&x->ended, x->signal, command, text, sizeof(text), &label);
+	const char *line = verdict_line(&x->ended, x->signal, command, text, sizeof(text), &label);
 
 	if (line)
 		ui_line(UI_BAD, label, "%s", line);

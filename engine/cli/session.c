@@ -44,11 +44,12 @@ static const struct {
 	const char *path;
 	bool below;
 } system_folders[] = {
-	{"/", false},	 {"/bin", true},   {"/boot", true}, {"/dev", true},   {"/etc", true},
-	{"/home", false}, {"/lib", true},  {"/lib32", true}, {"/lib64", true}, {"/libx32", true},
-	{"/media", false}, {"/mnt", false}, {"/opt", false}, {"/proc", true},  {"/root", false},
-	{"/run", true},	 {"/sbin", true},  {"/srv", false}, {"/sys", true},   {"/tmp", false},
-	{"/usr", true},	 {"/var", false},  {"/var/tmp", false},
+	{"/", false},	  {"/bin", true},    {"/boot", true},	  {"/dev", true},
+	{"/etc", true},	  {"/home", false},  {"/lib", true},	  {"/lib32", true},
+	{"/lib64", true}, {"/libx32", true}, {"/media", false},	  {"/mnt", false},
+	{"/opt", false},  {"/proc", true},   {"/root", false},	  {"/run", true},
+	{"/sbin", true},  {"/srv", false},   {"/sys", true},	  {"/tmp", false},
+	{"/usr", true},	  {"/var", false},   {"/var/tmp", false},
 };
 
 static bool is_same_file(const struct stat *a, const struct stat *b)
@@ -71,12 +72,16 @@ static int check_workspace(const char *path, const struct stat *st, struct err *
 
 	if (home && home[0] == '/' && is_folder(path, st, home, false))
 		return err_set(err, EPERM,
-			       "workspace %s is your home folder, with everything private in it; choose the "
-			       "folder of a project", path);
+			       "workspace %s is your home folder, with everything private in it; "
+			       "choose the "
+			       "folder of a project",
+			       path);
 	for (size_t i = 0; i < ARRAY_SIZE(system_folders); i++)
 		if (is_folder(path, st, system_folders[i].path, system_folders[i].below))
-			return err_set(err, EPERM,
-				       "workspace %s is a system folder; choose the folder of a project", path);
+			return err_set(
+				err, EPERM,
+				"workspace %s is a system folder; choose the folder of a project",
+				path);
 	return 0;
 }
 
@@ -87,7 +92,8 @@ static int check_workspace(const char *path, const struct stat *st, struct err *
  */
 static int open_without_links(const char *name, int *ret_fd, struct err *err)
 {
-	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+	struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+			       .resolve = RESOLVE_NO_SYMLINKS};
 	char *real;
 
 	*ret_fd = (int)syscall(SYS_openat2, AT_FDCWD, name, &how, sizeof(how));
@@ -96,9 +102,11 @@ static int open_without_links(const char *name, int *ret_fd, struct err *err)
 	if (errno != ELOOP)
 		return err_set(err, errno, "cannot open workspace %s", name);
 	real = realpath(name, NULL);
-	(void)err_set(err, EINVAL,
-		      "workspace %s runs through a symbolic link, which could be made to lead elsewhere; "
-		      "give the real path%s%s", name, real ? ": " : "", real ? real : "");
+	(void)err_set(
+		err, EINVAL,
+		"workspace %s runs through a symbolic link, which could be made to lead elsewhere; "
+		"give the real path%s%s",
+		name, real ? ": " : "", real ? real : "");
 	free(real);
 	return -EINVAL;
 }
@@ -116,7 +124,8 @@ static int open_workspace(const char *name, struct session *s, struct err *err)
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", s->workspace_fd);
 	n = readlink(link, path, sizeof(path) - 1);
 	if (n <= 0 || path[0] != '/' || fstat(s->workspace_fd, &st) < 0)
-		return err_set(err, EINVAL, "workspace %s has no path that begins with /", name ? name : ".");
+		return err_set(err, EINVAL, "workspace %s has no path that begins with /",
+			       name ? name : ".");
 	path[n] = '\0';
 	if (st.st_nlink == 0)
 		return err_set(err, ENOENT, "workspace %s has been deleted", path);
@@ -138,7 +147,8 @@ struct spawn {
 	bool keep_stderr;
 };
 
-static int add_actions(posix_spawn_file_actions_t *actions, const struct spawn *spawn, const int *high)
+static int add_actions(posix_spawn_file_actions_t *actions, const struct spawn *spawn,
+		       const int *high)
 {
 	int r = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDWR, 0);
 
@@ -172,7 +182,7 @@ static int spawn_with(const struct spawn *spawn, const int *high, pid_t *ret_pid
 	(void)posix_spawnattr_setsigdefault(&attr, &none);
 	(void)posix_spawnattr_setpgroup(&attr, 0);
 	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-						       POSIX_SPAWN_SETSIGDEF);
+						      POSIX_SPAWN_SETSIGDEF);
 	r = add_actions(&actions, spawn, high);
 	if (r == 0)
 		r = posix_spawn(ret_pid, spawn->program, &actions, &attr, spawn->argv, spawn->envp);
@@ -224,8 +234,12 @@ static int run_policyc(const struct session_options *o, char *program, struct se
 {
 	static char words[][16] = {"image", "--out-fd", "3", "--agent", "--policy"};
 	char *argv[9] = {program, words[0], words[1], words[2]};
-	struct spawn spawn = {.program = program, .argv = argv, .envp = environ, .first = POLICYC_FD,
-			      .n_fds = 1, .keep_stderr = true};
+	struct spawn spawn = {.program = program,
+			      .argv = argv,
+			      .envp = environ,
+			      .first = POLICYC_FD,
+			      .n_fds = 1,
+			      .keep_stderr = true};
 	int pair[2];
 	int n = 4;
 	int r;
@@ -299,14 +313,18 @@ static int check_inputs(const struct session *s, struct err *err)
 		if (in->type == IMAGE_INPUT_ENV || !path_is_below(name, s->workspace))
 			continue;
 		return err_set(err, EPERM,
-			       "%s decides what the agent may do and lies in its workspace, where its tools "
-			       "could change it; keep it elsewhere", name);
+			       "%s decides what the agent may do and lies in its workspace, where "
+			       "its tools "
+			       "could change it; keep it elsewhere",
+			       name);
 	}
 	program[n > 0 ? n : 0] = '\0';
 	if (path_is_below(program, s->workspace))
 		return err_set(err, EPERM,
-			       "toolcell's own programs lie in the workspace %s, where its tools could change "
-			       "them; install toolcell elsewhere (./dev install)", s->workspace);
+			       "toolcell's own programs lie in the workspace %s, where its tools "
+			       "could change "
+			       "them; install toolcell elsewhere (./dev install)",
+			       s->workspace);
 	return 0;
 }
 
@@ -329,13 +347,18 @@ static int start_launcher(const struct session_options *o, struct session *s, st
 		r = err_set(err, errno, "cannot make a socket");
 	if (r == 0) {
 		char *argv[] = {launcher, pid, s->workspace, init, base, count, NULL};
-		struct spawn spawn = {
-			.program = launcher, .argv = argv, .envp = empty, .first = LAUNCH_FD_BROKER,
-			.fds = {pair[1], s->workspace_fd, alive[0]}, .n_fds = 3};
+		struct spawn spawn = {.program = launcher,
+				      .argv = argv,
+				      .envp = empty,
+				      .first = LAUNCH_FD_BROKER,
+				      .fds = {pair[1], s->workspace_fd, alive[0]},
+				      .n_fds = 3};
 
 		(void)snprintf(pid, sizeof(pid), "%d", getpid());
-		(void)snprintf(base, sizeof(base), "%u", o->uid_base ? o->uid_base : UID_BASE_DEFAULT);
-		(void)snprintf(count, sizeof(count), "%u", o->uid_count ? o->uid_count : UID_COUNT_DEFAULT);
+		(void)snprintf(base, sizeof(base), "%u",
+			       o->uid_base ? o->uid_base : UID_BASE_DEFAULT);
+		(void)snprintf(count, sizeof(count), "%u",
+			       o->uid_count ? o->uid_count : UID_COUNT_DEFAULT);
 		r = spawn_child(&spawn, &s->launcher_pid, err);
 	}
 	fd_closep(&pair[1]);
@@ -361,8 +384,12 @@ static int start_digest(const struct session_options *o, struct session *s, stru
 		r = err_set(err, errno, "cannot make a socket");
 	} else {
 		char *argv[] = {program, uid, NULL};
-		struct spawn spawn = {.program = program, .argv = argv, .envp = empty,
-				      .first = DIGEST_SOCKET_FD, .fds = {pair[1]}, .n_fds = 1};
+		struct spawn spawn = {.program = program,
+				      .argv = argv,
+				      .envp = empty,
+				      .first = DIGEST_SOCKET_FD,
+				      .fds = {pair[1]},
+				      .n_fds = 1};
 
 		/* Root mode: the uid to become; "0" stays what it is. */
 		(void)snprintf(uid, sizeof(uid), "%u",
@@ -389,8 +416,12 @@ int session_start(const struct session_options *options, struct session *ret, st
 	uint32_t base = options->uid_base ? options->uid_base : UID_BASE_DEFAULT;
 	int r;
 
-	*ret = (struct session){.image_fd = -1, .launcher_fd = -1, .digest_fd = -1, .workspace_fd = -1,
-				.alive_fd = -1, .environ_kept = environ,
+	*ret = (struct session){.image_fd = -1,
+				.launcher_fd = -1,
+				.digest_fd = -1,
+				.workspace_fd = -1,
+				.alive_fd = -1,
+				.environ_kept = environ,
 				.broker_uid = geteuid() == 0 ? base + UID_BROKER : 0};
 	r = open_workspace(options->workspace, ret, err);
 	if (r == 0)
@@ -427,7 +458,8 @@ int session_wait_ready(struct session *session, struct frame_ready *ret, struct 
 	}
 	if (n == (ssize_t)sizeof(frame.fatal) && frame.head.type == FRAME_FATAL) {
 		frame.fatal.text[sizeof(frame.fatal.text) - 1] = '\0';
-		return err_set(err, frame.fatal.num == EPERM ? EPERM : EINVAL, "%s", frame.fatal.text);
+		return err_set(err, frame.fatal.num == EPERM ? EPERM : EINVAL, "%s",
+			       frame.fatal.text);
 	}
 	return err_set(err, EPROTO, "the launcher ended before it was ready");
 }

@@ -24,21 +24,21 @@ struct session_options {
 	const char *workspace; /* NULL: the current directory */
 	uint32_t uid_base;     /* root mode: first host uid of the range; 0: the default */
 	uint32_t uid_count;
-	bool digest;	       /* start the digest zygote */
+	bool digest; /* start the digest zygote */
 };
 
 struct session {
-	struct image image;	/* mapped for the life of the process */
+	struct image image; /* mapped for the life of the process */
 	int image_fd;
-	int launcher_fd;	/* SOCK_SEQPACKET, frames of wire/frame.h; FRAME_READY not yet read */
-	int digest_fd;		/* SOCK_SEQPACKET, digest/protocol.h; -1 without */
-	int workspace_fd;	/* O_PATH | O_DIRECTORY */
-	int alive_fd;		/* write end; its closing tells the launcher to end */
-	char *workspace;	/* absolute host path, which is also the path inside */
-	char **environ_kept;	/* operator's environment, for passing by name; NULL-terminated */
+	int launcher_fd;     /* SOCK_SEQPACKET, frames of wire/frame.h; FRAME_READY not yet read */
+	int digest_fd;	     /* SOCK_SEQPACKET, digest/protocol.h; -1 without */
+	int workspace_fd;    /* O_PATH | O_DIRECTORY */
+	int alive_fd;	     /* write end; its closing tells the launcher to end */
+	char *workspace;     /* absolute host path, which is also the path inside */
+	char **environ_kept; /* operator's environment, for passing by name; NULL-terminated */
 	pid_t launcher_pid;
 	pid_t digest_pid;
-	uint32_t broker_uid;	/* root mode: what the broker becomes; 0: stay as is */
+	uint32_t broker_uid; /* root mode: what the broker becomes; 0: stay as is */
 };
 
 /**

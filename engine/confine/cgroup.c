@@ -53,7 +53,8 @@ static int set_memory(const struct cgroup_leaf *leaf, const struct cgroup_limits
 
 static int set_pids(const struct cgroup_leaf *leaf, const struct cgroup_limits *l)
 {
-	return cgroup_write_u64(leaf_dir(leaf, CGROUP_PIDS), "pids.max", l->processes + INIT_PROCESSES);
+	return cgroup_write_u64(leaf_dir(leaf, CGROUP_PIDS), "pids.max",
+				l->processes + INIT_PROCESSES);
 }
 
 static int set_cpu(const struct cgroup_leaf *leaf, const struct cgroup_limits *l)
@@ -75,8 +76,8 @@ static int set_io(const struct cgroup_leaf *leaf, const struct cgroup_limits *l)
 	int r;
 
 	if (leaf->root->version == 2) {
-		(void)snprintf(text, sizeof(text), "%u:%u rbps=%llu wbps=%llu", l->io_major, l->io_minor,
-			       (unsigned long long)l->io_bytes_per_s,
+		(void)snprintf(text, sizeof(text), "%u:%u rbps=%llu wbps=%llu", l->io_major,
+			       l->io_minor, (unsigned long long)l->io_bytes_per_s,
 			       (unsigned long long)l->io_bytes_per_s);
 		return cgroup_write(dir, "io.max", text);
 	}
@@ -112,8 +113,8 @@ static int set_limits(struct cgroup_leaf *leaf, const struct cgroup_limits *limi
 		if (r < 0 && c == CGROUP_IO)
 			continue; /* not every device can be throttled; reported as not enforced */
 		if (r < 0)
-			return err_set(err, -r, "cannot set the %s limit of cgroup %s", setters[i].name,
-				       leaf->name);
+			return err_set(err, -r, "cannot set the %s limit of cgroup %s",
+				       setters[i].name, leaf->name);
 		leaf->enforced |= 1U << c;
 	}
 	return 0;
@@ -142,7 +143,8 @@ static bool shares_tree(const struct cgroup_leaf *leaf, int i)
 	return false;
 }
 
-static int make_one(struct cgroup_leaf *leaf, int i, const struct cgroup_limits *limits, struct err *err)
+static int make_one(struct cgroup_leaf *leaf, int i, const struct cgroup_limits *limits,
+		    struct err *err)
 {
 	int parent = leaf->root->dir[i];
 
@@ -231,11 +233,14 @@ static void usage_v1(const struct cgroup_leaf *leaf, struct cgroup_usage *u)
 	}
 	if (leaf_has(leaf, CGROUP_PIDS)) {
 		u->processes_peak = cgroup_read_u64(leaf->dir[CGROUP_PIDS], "pids.peak");
-		u->processes_refused = known(cgroup_read_key(leaf->dir[CGROUP_PIDS], "pids.events", "max"));
+		u->processes_refused = known(
+			cgroup_read_key(leaf->dir[CGROUP_PIDS], "pids.events", "max"));
 	}
 	if (leaf_has(leaf, CGROUP_CPUACCT)) {
-		u->user_us = us_of_ns(cgroup_read_u64(leaf->dir[CGROUP_CPUACCT], "cpuacct.usage_user"));
-		u->system_us = us_of_ns(cgroup_read_u64(leaf->dir[CGROUP_CPUACCT], "cpuacct.usage_sys"));
+		u->user_us = us_of_ns(
+			cgroup_read_u64(leaf->dir[CGROUP_CPUACCT], "cpuacct.usage_user"));
+		u->system_us = us_of_ns(
+			cgroup_read_u64(leaf->dir[CGROUP_CPUACCT], "cpuacct.usage_sys"));
 	}
 }
 

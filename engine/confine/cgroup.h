@@ -25,10 +25,10 @@ enum cgroup_controller {
 };
 
 struct cgroup_root {
-	int version;	     /* 0: none can be made, 1, 2 */
-	int dir[CGROUP_N];   /* v1: parent of leaves for each controller, -1 without; v2: all in dir[0] */
-	uint32_t available;  /* 1U << enum cgroup_controller */
-	char prefix[48];     /* of leaf names: "toolcell-PID.PIDNAMESPACE" */
+	int version;	   /* 0: none can be made, 1, 2 */
+	int dir[CGROUP_N]; /* v1: parent of leaves for each controller, -1 without; v2: all in dir[0] */
+	uint32_t available; /* 1U << enum cgroup_controller */
+	char prefix[48];    /* of leaf names: "toolcell-PID.PIDNAMESPACE" */
 };
 
 struct cgroup_limits {

@@ -39,13 +39,13 @@
 #define SWEEP_PAUSE_NS (10L * 1000 * 1000)
 
 static const char *const controller_v1[CGROUP_N] = {
-	[CGROUP_MEMORY] = "memory", [CGROUP_PIDS] = "pids", [CGROUP_CPU] = "cpu",
+	[CGROUP_MEMORY] = "memory",   [CGROUP_PIDS] = "pids", [CGROUP_CPU] = "cpu",
 	[CGROUP_CPUACCT] = "cpuacct", [CGROUP_IO] = "blkio",
 };
 
 static const char *const controller_v2[CGROUP_N] = {
 	[CGROUP_MEMORY] = "memory", [CGROUP_PIDS] = "pids", [CGROUP_CPU] = "cpu",
-	[CGROUP_CPUACCT] = NULL, [CGROUP_IO] = "io",
+	[CGROUP_CPUACCT] = NULL,    [CGROUP_IO] = "io",
 };
 
 /* Whether @word stands in the comma- or space-separated @list. */
@@ -106,7 +106,8 @@ static bool own_group(struct search *s, const char *controller)
 		char *list;
 		char *path;
 
-		(void)snprintf(s->line, sizeof(s->line), "%.*s", (int)MIN(len, sizeof(s->line) - 1), line);
+		(void)snprintf(s->line, sizeof(s->line), "%.*s", (int)MIN(len, sizeof(s->line) - 1),
+			       line);
 		list = strchr(s->line, ':');
 		path = list ? strchr(list + 1, ':') : NULL;
 		if (path) {
@@ -224,7 +225,8 @@ static void remove_stale(int dir, bool (*is_stale)(int dir, const char *name))
 		return;
 	}
 	while ((e = readdir(d)) != NULL)
-		if (strncmp(e->d_name, LEAF_PREFIX, strlen(LEAF_PREFIX)) == 0 && is_stale(dir, e->d_name))
+		if (strncmp(e->d_name, LEAF_PREFIX, strlen(LEAF_PREFIX)) == 0 &&
+		    is_stale(dir, e->d_name))
 			cgroup_remove_tree(dir, e->d_name);
 	(void)closedir(d);
 }
@@ -329,11 +331,12 @@ void cgroup_root_open(struct cgroup_root *ret, pid_t engine, struct err *why)
 		(void)err_set(why, EIO, "cannot read /proc/self/cgroup or mountinfo");
 	/* Hybrid systems have an empty v2 tree beside the v1 controllers: v2 only when it can limit. */
 	else if (!v2_open(ret, s) && !v1_open(ret, s))
-		(void)err_set(why, EPERM,
-			      "no cgroup below which this account may make groups with the memory and "
-			      "pids controllers; run as root, or in a delegated group that has no "
-			      "processes of its own but in groups below it (for example "
-			      "systemd-run --user --scope -p Delegate=yes)");
+		(void)err_set(
+			why, EPERM,
+			"no cgroup below which this account may make groups with the memory and "
+			"pids controllers; run as root, or in a delegated group that has no "
+			"processes of its own but in groups below it (for example "
+			"systemd-run --user --scope -p Delegate=yes)");
 	if (s) {
 		free(s->groups);
 		free(s->mounts);
@@ -360,7 +363,8 @@ void cgroup_sweep(const struct cgroup_root *root)
 void cgroup_root_close(struct cgroup_root *root)
 {
 	if (root->version == 2) {
-		CLEANUP(fd_closep) int parent = openat(root->dir[0], "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		CLEANUP(fd_closep)
+		int parent = openat(root->dir[0], "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 		fd_closep(&root->dir[0]);
 		if (parent >= 0)
@@ -402,7 +406,8 @@ void cgroup_disk_of(dev_t device, uint32_t *ret_major, uint32_t *ret_minor)
 
 	*ret_major = major(device);
 	*ret_minor = minor(device);
-	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", *ret_major, *ret_minor);
+	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/partition", *ret_major,
+		       *ret_minor);
 	if (access(path, F_OK) < 0)
 		return;
 	(void)snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/../dev", *ret_major, *ret_minor);

@@ -38,7 +38,8 @@ int filter_install(const int *calls, size_t n, uint32_t otherwise)
 	insns[i++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
 	/* Each comparison has its own verdict behind it: jumps of BPF reach 255 instructions only. */
 	for (size_t k = 0; k < n; k++) {
-		insns[i++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[k], 0, 1);
+		insns[i++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K,
+							  (uint32_t)calls[k], 0, 1);
 		insns[i++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	}
 	insns[i++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, otherwise);

@@ -99,8 +99,10 @@ int landlock_begin(struct landlock_domain *domain, uint32_t abi, bool net_denied
 	fd = syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (fd < 0)
 		return -errno;
-	*domain = (struct landlock_domain){
-		.abi = abi, .net_denied = net_denied, .ruleset = (int)fd, .handled = attr.handled_fs};
+	*domain = (struct landlock_domain){.abi = abi,
+					   .net_denied = net_denied,
+					   .ruleset = (int)fd,
+					   .handled = attr.handled_fs};
 	return 0;
 }
 

@@ -22,9 +22,9 @@ struct landlock_rule {
 };
 
 struct landlock_domain {
-	uint32_t abi;	    /* of this kernel; >= LANDLOCK_ABI_USEFUL */
-	bool net_denied;    /* no TCP bind or connect at all (ABI 4) */
-	int ruleset;	    /* -1 before landlock_begin */
+	uint32_t abi;	 /* of this kernel; >= LANDLOCK_ABI_USEFUL */
+	bool net_denied; /* no TCP bind or connect at all (ABI 4) */
+	int ruleset;	 /* -1 before landlock_begin */
 	uint64_t handled;
 };
 

@@ -34,8 +34,8 @@ MUST_USE int mount_clone(int dir, const char *path, bool recursive, int *ret_fd)
 MUST_USE int mount_dress(int fd, bool recursive, uint64_t set, int userns);
 
 /** mount_make - a new file system instance, detached */
-MUST_USE int mount_make(const char *type, const struct mount_option *options, size_t n, uint64_t attrs,
-			int *ret_fd);
+MUST_USE int mount_make(const char *type, const struct mount_option *options, size_t n,
+			uint64_t attrs, int *ret_fd);
 
 /** mount_make_tmpfs - @bytes and @inodes bound it; 0 inodes: one for each 4 KiB */
 MUST_USE int mount_make_tmpfs(uint64_t bytes, uint64_t inodes, uint32_t mode, uint64_t attrs,

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -74,19 +75,32 @@ int ns_write_maps(int proc, pid_t pid, struct ns_map uid, struct ns_map gid, int
 	return r;
 }
 
+/*
+ * Only there until somebody has opened /proc/PID/ns/user. Holds none of its parent's descriptors, whose
+ * ends others wait for, and does not outlive it.
+ */
+static NORETURN void be_a_namespace(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0 || getppid() != parent ||
+	    fd_close_others(NULL, 0) < 0)
+		_exit(1);
+	for (;;)
+		(void)pause();
+}
+
 int ns_make_idmap(int proc, struct ns_map uid, struct ns_map gid, int *ret_fd)
 {
 	CLEANUP(fd_closep) int pidfd = -1;
 	char path[64];
 	siginfo_t info;
+	pid_t parent = getpid();
 	pid_t pid = ns_clone(CLONE_NEWUSER, -1, &pidfd);
 	int r;
 
 	if (pid < 0)
 		return (int)pid;
 	if (pid == 0)
-		for (;;)
-			(void)pause();
+		be_a_namespace(parent);
 	r = ns_write_maps(proc, pid, uid, gid, 0);
 	if (r == 0) {
 		(void)snprintf(path, sizeof(path), "%d/ns/user", pid);

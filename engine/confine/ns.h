@@ -11,7 +11,7 @@
  * What clone3 makes for a cell. The cgroup namespace follows once the child is in its cgroup; the
  * network namespace, half of the cost of all, the child makes while its parent prepares mounts.
  */
-#define NS_CELL_FLAGS                                                                        \
+#define NS_CELL_FLAGS \
 	(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWTIME)
 
 /**

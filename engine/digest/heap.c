@@ -19,7 +19,7 @@
 #define ALIGNMENT ((size_t)16)
 #define SMALL_MAX ((size_t)1024)
 #define SMALL_BINS (SMALL_MAX / ALIGNMENT)
-#define BINS (SMALL_BINS + 4 * 20)
+#define BINS (SMALL_BINS + (size_t)80) /* and four for each of 20 doublings */
 #define USED ((size_t)1)
 #define LIST_LOOKS 32U /* where a list has chunks that are too small */
 

@@ -14,24 +14,24 @@
 
 #define EXPORT __attribute__((visibility("default"), used))
 
-EXPORT void *malloc(size_t bytes)
+EXPORT void *malloc(size_t size)
 {
-	void *p = heap_alloc(bytes);
+	void *p = heap_alloc(size);
 
 	if (!p)
 		errno = ENOMEM;
 	return p;
 }
 
-EXPORT void free(void *p)
+EXPORT void free(void *ptr)
 {
-	heap_free(p);
+	heap_free(ptr);
 }
 
-EXPORT void *calloc(size_t n, size_t each)
+EXPORT void *calloc(size_t nmemb, size_t size)
 {
 	size_t bytes;
-	void *p = size_mul_capped(n, each, HEAP_BYTES, &bytes) ? malloc(bytes) : NULL;
+	void *p = size_mul_capped(nmemb, size, HEAP_BYTES, &bytes) ? malloc(bytes) : NULL;
 
 	if (p)
 		explicit_bzero(p, bytes); /* memset here would be turned into calloc again */
@@ -40,9 +40,9 @@ EXPORT void *calloc(size_t n, size_t each)
 	return p;
 }
 
-EXPORT void *realloc(void *p, size_t bytes)
+EXPORT void *realloc(void *ptr, size_t size)
 {
-	void *moved = heap_realloc(p, bytes);
+	void *moved = heap_realloc(ptr, size);
 
 	if (!moved)
 		errno = ENOMEM;
@@ -50,35 +50,35 @@ EXPORT void *realloc(void *p, size_t bytes)
 }
 
 /* The start-up code of static programs aligns blocks of thread-local storage. */
-EXPORT void *aligned_alloc(size_t alignment, size_t bytes)
+EXPORT void *aligned_alloc(size_t alignment, size_t size)
 {
 	char *p;
 
 	if (alignment <= 16)
-		return malloc(bytes);
-	if (alignment > 4096 || bytes > HEAP_BYTES - alignment)
+		return malloc(size);
+	if (alignment > 4096 || size > HEAP_BYTES - alignment)
 		return NULL;
-	p = malloc(bytes + alignment);
+	p = malloc(size + alignment);
 	/* Never freed by anyone who asks for it; the block before the aligned address is lost. */
 	return p ? p + (alignment - (uintptr_t)p % alignment) % alignment : NULL;
 }
 
-EXPORT void *memalign(size_t alignment, size_t bytes)
+EXPORT void *memalign(size_t alignment, size_t size)
 {
-	return aligned_alloc(alignment, bytes);
+	return aligned_alloc(alignment, size);
 }
 
-EXPORT int posix_memalign(void **ret, size_t alignment, size_t bytes)
+EXPORT int posix_memalign(void **memptr, size_t alignment, size_t size)
 {
-	void *p = aligned_alloc(alignment, bytes);
+	void *p = aligned_alloc(alignment, size);
 
 	if (!p)
 		return ENOMEM;
-	*ret = p;
+	*memptr = p;
 	return 0;
 }
 
-EXPORT size_t malloc_usable_size(void *p)
+EXPORT size_t malloc_usable_size(void *ptr)
 {
-	return heap_usable(p);
+	return heap_usable(ptr);
 }

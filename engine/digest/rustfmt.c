@@ -141,7 +141,8 @@ static void hunk_append(struct digest *d, struct buf *side, const char *line, si
 
 static void diff_line(struct digest *d, const char *line, size_t len)
 {
-	char mark = len > 0 ? line[0] : ' ';
+	static const char blank = ' ';
+	char mark = *(len > 0 ? line : &blank);
 	size_t skip = len > 0;
 
 	if (title_line(d, line, len) || !d->fmt.in_hunk || !d->fmt.hunk)

@@ -50,8 +50,10 @@ static void send_report(const struct init_report *report)
 
 static NORETURN void fail(enum report_step step, int num, uint32_t arg)
 {
-	struct init_report report = {
-		.type = REPORT_FAILED, .step = step, .num = num < 0 ? -num : num, .arg = arg};
+	struct init_report report = {.type = REPORT_FAILED,
+				     .step = step,
+				     .num = num < 0 ? -num : num,
+				     .arg = arg};
 
 	send_report(&report);
 	_exit(EXIT_FAILURE);

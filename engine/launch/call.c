@@ -34,8 +34,13 @@ static struct call *free_call(struct launcher *l)
 	for (uint32_t i = 0; i < LAUNCH_CALLS_MAX; i++) {
 		if (l->calls[i].state != CALL_FREE)
 			continue;
-		l->calls[i] = (struct call){.slot = i, .control = -1, .child_control = -1, .pidfd = -1,
-					    .mount_ns = -1, .plan = -1, .stdio = {-1, -1, -1},
+		l->calls[i] = (struct call){.slot = i,
+					    .control = -1,
+					    .child_control = -1,
+					    .pidfd = -1,
+					    .mount_ns = -1,
+					    .plan = -1,
+					    .stdio = {-1, -1, -1},
 					    .kill_cause = FRAME_CAUSE_N};
 		return &l->calls[i];
 	}
@@ -88,7 +93,8 @@ static void send_ended(struct launcher *l, const struct call *call, struct frame
 	if (call->pid > 0) {
 		frame->missing = missing;
 		frame->layers = all & ~missing;
-		frame->uid = l->cells.root_mode ? l->identities[call->slot].uid : (uint32_t)getuid();
+		frame->uid = l->cells.root_mode ? l->identities[call->slot].uid
+						: (uint32_t)getuid();
 	}
 	serve_send(l, frame, sizeof(*frame));
 }
@@ -96,8 +102,11 @@ static void send_ended(struct launcher *l, const struct call *call, struct frame
 /* The call is over before anything of it ran. */
 static void refuse(struct launcher *l, struct call *call, uint32_t cause, const struct err *err)
 {
-	struct frame_ended frame = {.cause = cause, .exit_code = -1, .error_num = err->num,
-				    .usage = {.memory_peak_bytes = UINT64_MAX, .processes_peak = UINT64_MAX}};
+	struct frame_ended frame = {.cause = cause,
+				    .exit_code = -1,
+				    .error_num = err->num,
+				    .usage = {.memory_peak_bytes = UINT64_MAX,
+					      .processes_peak = UINT64_MAX}};
 
 	(void)snprintf(frame.error, sizeof(frame.error), "%s", err->text);
 	send_ended(l, call, &frame);
@@ -127,9 +136,11 @@ static int check_stdio(const struct call *call, struct err *err)
 		int flags = fcntl(call->stdio[i], F_GETFL);
 
 		if (flags < 0 || fstat(call->stdio[i], &st) < 0)
-			return err_set(err, errno, "descriptor %d of the call cannot be looked at", i);
+			return err_set(err, errno, "descriptor %d of the call cannot be looked at",
+				       i);
 		if ((flags & O_PATH) || S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode))
-			return err_set(err, EPERM, "descriptor %d of the call is a folder or a device", i);
+			return err_set(err, EPERM,
+				       "descriptor %d of the call is a folder or a device", i);
 	}
 	return 0;
 }
@@ -144,7 +155,8 @@ static int check_plan(const struct call *call, struct err *err)
 	if (fstat(call->plan, &st) < 0)
 		return err_set(err, errno, "the call plan cannot be looked at");
 	if (st.st_size <= 0 || (uintmax_t)st.st_size > PLAN_BYTES_MAX)
-		return err_set(err, E2BIG, "arguments and environment have %jd bytes; at most %zu fit",
+		return err_set(err, E2BIG,
+			       "arguments and environment have %jd bytes; at most %zu fit",
 			       (intmax_t)st.st_size, PLAN_BYTES_MAX);
 	return 0;
 }
@@ -166,15 +178,16 @@ static int check_required(const struct launcher *l, const struct call *call, str
 	for (size_t i = 0; i < ARRAY_SIZE(required); i++)
 		if ((call->cell->require & required[i].require) && (missing & required[i].layer))
 			return err_set(err, EPERM,
-				       "policy %s requires %s, which this kernel or account does not give; "
+				       "policy %s requires %s, which this kernel or account does "
+				       "not give; "
 				       "see toolcell doctor",
 				       image_string(&l->cells.image, call->cell->policy),
 				       frame_layer_name(required[i].layer));
 	if (call->cell->landlock_abi_min > 0 &&
 	    ((missing & FRAME_LAYER_LANDLOCK) || l->landlock_abi < call->cell->landlock_abi_min))
 		return err_set(err, EPERM, "policy %s requires Landlock ABI %u; this kernel has %u",
-			       image_string(&l->cells.image, call->cell->policy), call->cell->landlock_abi_min,
-			       l->landlock_abi);
+			       image_string(&l->cells.image, call->cell->policy),
+			       call->cell->landlock_abi_min, l->landlock_abi);
 	return 0;
 }
 
@@ -261,7 +274,9 @@ static void start_cell(struct launcher *l, struct call *call)
 	call->state = CALL_SETUP;
 	if (prepare_child(l, call, &err) < 0) {
 		/* Through the one way out: the child dies, call_end tells why. */
-		call->failed = (struct init_report){.type = REPORT_FAILED, .step = STEP_GO, .num = err.num};
+		call->failed = (struct init_report){.type = REPORT_FAILED,
+						    .step = STEP_GO,
+						    .num = err.num};
 		(void)snprintf(call->why, sizeof(call->why), "%s", err.text);
 		call_kill(call, FRAME_CAUSE_LAUNCHER_ERROR);
 	}
@@ -274,8 +289,10 @@ void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 	struct err err = {0};
 
 	if (!call) {
-		struct call none = {.id = frame->head.call, .stdio = {fds[1], fds[2], fds[3]},
-				    .plan = fds[0], .child_control = -1};
+		struct call none = {.id = frame->head.call,
+				    .stdio = {fds[1], fds[2], fds[3]},
+				    .plan = fds[0],
+				    .child_control = -1};
 
 		(void)err_set(&err, EBUSY, "%u calls are running", LAUNCH_CALLS_MAX);
 		refuse(l, &none, FRAME_CAUSE_LAUNCHER_ERROR, &err);
@@ -348,7 +365,8 @@ static void describe_failure(const struct launcher *l, const struct call *call,
 		return;
 	}
 	if (f->step == STEP_MOUNT && image_mount(&l->cells.image, f->arg))
-		where = image_string(&l->cells.image, image_mount(&l->cells.image, f->arg)->pointer);
+		where = image_string(&l->cells.image,
+				     image_mount(&l->cells.image, f->arg)->pointer);
 	else if (f->step == STEP_LANDLOCK && image_rule(&l->cells.image, f->arg))
 		where = image_string(&l->cells.image, image_rule(&l->cells.image, f->arg)->pointer);
 	(void)err_set(&err, f->num > 0 ? f->num : EPROTO, "the cell could not %s%s%s",
@@ -416,11 +434,13 @@ static void decide_cause(const struct launcher *l, const struct call *call,
 	} else {
 		frame->cause = FRAME_CAUSE_LAUNCHER_ERROR;
 		frame->error_num = EPROTO;
-		(void)snprintf(frame->error, sizeof(frame->error), "the cell's init died without a word");
+		(void)snprintf(frame->error, sizeof(frame->error),
+			       "the cell's init died without a word");
 	}
 }
 
-static void fill_usage(const struct call *call, const struct cgroup_usage *u, struct frame_usage *ret)
+static void fill_usage(const struct call *call, const struct cgroup_usage *u,
+		       struct frame_usage *ret)
 {
 	*ret = (struct frame_usage){
 		.wall_us = serve_now_us() - call->begun_us,
@@ -484,7 +504,8 @@ void call_watch_limits(struct launcher *l, struct call *call, uint64_t now_us)
 			call->cpu_check_us = now_us + CPU_CHECK_MIN_US;
 		} else {
 			/* All processors at once cannot use it up before this. */
-			call->cpu_check_us = now_us + MAX((limit - used) / l->n_cpus, CPU_CHECK_MIN_US);
+			call->cpu_check_us = now_us +
+					     MAX((limit - used) / l->n_cpus, CPU_CHECK_MIN_US);
 		}
 	}
 }

@@ -38,12 +38,13 @@ int identity_open(struct launcher *l, struct err *err)
 	if (!l->cells.root_mode)
 		return 0;
 	if (l->uid_count <= UID_CELLS || l->uid_base > UINT32_MAX - l->uid_count - 1)
-		return err_set(err, EINVAL, "uid range %u:%u holds no room for cells: at least %d ids",
+		return err_set(err, EINVAL,
+			       "uid range %u:%u holds no room for cells: at least %d ids",
 			       l->uid_base, l->uid_count, UID_CELLS + 1);
 	if (l->uid_base < UID_BASE_MIN)
 		return err_set(err, EINVAL,
-			       "uid range %u:%u begins among accounts; it may begin at %u", l->uid_base,
-			       l->uid_count, UID_BASE_MIN);
+			       "uid range %u:%u begins among accounts; it may begin at %u",
+			       l->uid_base, l->uid_count, UID_BASE_MIN);
 	if (mkdir(LOCK_DIR, 0700) < 0 && errno != EEXIST)
 		return err_set(err, errno, "cannot make " LOCK_DIR);
 	dir = open(LOCK_DIR, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -58,8 +59,10 @@ int identity_open(struct launcher *l, struct err *err)
 
 static bool lock_uid(const struct launcher *l, uint32_t index)
 {
-	struct flock lock = {
-		.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = (off_t)l->uid_base + index, .l_len = 1};
+	struct flock lock = {.l_type = F_WRLCK,
+			     .l_whence = SEEK_SET,
+			     .l_start = (off_t)l->uid_base + index,
+			     .l_len = 1};
 
 	return fcntl(l->uid_locks, F_OFD_SETLK, &lock) == 0;
 }

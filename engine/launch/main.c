@@ -37,7 +37,9 @@ static int read_number(const char *text, uint32_t *ret, struct err *err)
 	uint64_t value;
 
 	if (num_parse_u64(text, UINT32_MAX, &value) < 0)
-		return err_set(err, EINVAL, "the launcher's argument is not a number; it is started by toolcell");
+		return err_set(
+			err, EINVAL,
+			"the launcher's argument is not a number; it is started by toolcell");
 	*ret = (uint32_t)value;
 	return 0;
 }
@@ -58,7 +60,8 @@ static int read_arguments(struct launcher *l, int argc, char **argv, struct err 
 	if (r < 0)
 		return r;
 	l->engine = (pid_t)engine;
-	if (argv[ARG_WORKSPACE][0] != '/' || strlen(argv[ARG_WORKSPACE]) >= sizeof(l->cells.workspace))
+	if (argv[ARG_WORKSPACE][0] != '/' ||
+	    strlen(argv[ARG_WORKSPACE]) >= sizeof(l->cells.workspace))
 		return err_set(err, EINVAL, "the workspace is no absolute path");
 	(void)snprintf(l->cells.workspace, sizeof(l->cells.workspace), "%s", argv[ARG_WORKSPACE]);
 	if (fstat(LAUNCH_FD_WORKSPACE, &st) < 0 || !S_ISDIR(st.st_mode))
@@ -93,7 +96,8 @@ static int open_init(struct launcher *l, const char *path, struct err *err)
 	int r = mount_clone(AT_FDCWD, path, false, &tree);
 
 	if (r == 0)
-		r = mount_dress(tree, false, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, -1);
+		r = mount_dress(tree, false,
+				MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, -1);
 	if (r < 0)
 		return err_set(err, -r, "cannot prepare %s", path);
 	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", tree);
@@ -111,10 +115,12 @@ static const char *userns_remedy(int num)
 	} switches[] = {
 		{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1',
 		 "AppArmor forbids it (Ubuntu 23.10 and later): as root, sysctl "
-		 "kernel.apparmor_restrict_unprivileged_userns=0, or install an AppArmor profile for toolcell"},
+		 "kernel.apparmor_restrict_unprivileged_userns=0, or install an AppArmor profile "
+		 "for toolcell"},
 		{"/proc/sys/kernel/unprivileged_userns_clone", '0',
 		 "as root, sysctl kernel.unprivileged_userns_clone=1"},
-		{"/proc/sys/user/max_user_namespaces", '0', "as root, sysctl user.max_user_namespaces=65536"},
+		{"/proc/sys/user/max_user_namespaces", '0',
+		 "as root, sysctl user.max_user_namespaces=65536"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(switches); i++) {
@@ -124,7 +130,8 @@ static const char *userns_remedy(int num)
 		if (fd >= 0 && read(fd, &first, 1) == 1 && first == switches[i].forbids)
 			return switches[i].remedy;
 	}
-	return num == EPERM ? "a container's seccomp profile may forbid it: allow unshare and clone with "
+	return num == EPERM ? "a container's seccomp profile may forbid it: allow unshare and "
+			      "clone with "
 			      "CLONE_NEWUSER, or run toolcell as root"
 			    : "see toolcell doctor";
 }
@@ -195,7 +202,8 @@ static int enter_mount_namespace(struct err *err)
 	if (fchdir(LAUNCH_FD_WORKSPACE) < 0)
 		return err_set(err, errno, "cannot enter the workspace");
 	if (unshare(CLONE_NEWNS) < 0)
-		return err_set(err, errno, "cannot make a mount namespace; the launcher needs CAP_SYS_ADMIN");
+		return err_set(err, errno,
+			       "cannot make a mount namespace; the launcher needs CAP_SYS_ADMIN");
 	return 0;
 }
 

@@ -26,7 +26,8 @@ static void layers_close(struct layers *layers)
 
 static int add_layer(struct layers *layers, const char *path, bool readonly, int idmap)
 {
-	const uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | (readonly ? MOUNT_ATTR_RDONLY : 0);
+	const uint64_t attrs = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV |
+			       (readonly ? MOUNT_ATTR_RDONLY : 0);
 	CLEANUP(fd_closep) int fd = -1;
 	int r;
 
@@ -43,9 +44,11 @@ static int add_layer(struct layers *layers, const char *path, bool readonly, int
 static int explain_idmap(const char *what, int r, struct err *err)
 {
 	if (r == -EINVAL || r == -EOPNOTSUPP)
-		return err_set(err, EINVAL,
-			       "the file system of %s does not support id-mapped mounts; keep it on ext4, "
-			       "xfs, btrfs or tmpfs (Linux 6.3), or run toolcell as its owner", what);
+		return err_set(
+			err, EINVAL,
+			"the file system of %s does not support id-mapped mounts; keep it on ext4, "
+			"xfs, btrfs or tmpfs (Linux 6.3), or run toolcell as its owner",
+			what);
 	return err_set(err, -r, "cannot mount %s for the cell", what);
 }
 
@@ -64,8 +67,9 @@ static int make_layer(const struct launcher *l, const struct call *call, uint32_
 			      l->identities[call->slot].idmap);
 	if (r == 0)
 		return 0;
-	return explain_idmap(workspace ? l->cells.workspace : image_string(&l->cells.image, m->source), r,
-			     err);
+	return explain_idmap(workspace ? l->cells.workspace
+				       : image_string(&l->cells.image, m->source),
+			     r, err);
 }
 
 /* The order is the child's: as they come, the workspace last. */

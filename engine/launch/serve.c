@@ -48,8 +48,8 @@ static int handle_call(struct launcher *l, const void *data, int *fds)
 {
 	const struct frame_call *frame = data;
 
-	if (!image_cell(&l->cells.image, frame->cell) || frame->flags != 0 || frame->head.call == 0 ||
-	    call_by_id(l, frame->head.call))
+	if (!image_cell(&l->cells.image, frame->cell) || frame->flags != 0 ||
+	    frame->head.call == 0 || call_by_id(l, frame->head.call))
 		return -EPROTO;
 	call_start(l, frame, fds);
 	return 0;
@@ -74,7 +74,8 @@ static const struct {
 	uint32_t type;
 	size_t bytes;
 	size_t n_fds;
-	int (*handle)(struct launcher *l, const void *frame, int *fds); /* owns fds when it returns 0 */
+	int (*handle)(struct launcher *l, const void *frame,
+		      int *fds); /* owns fds when it returns 0 */
 } frames[] = {
 	{FRAME_CALL, sizeof(struct frame_call), FRAME_CALL_FDS, handle_call},
 	{FRAME_KILL, sizeof(struct frame_kill), 0, handle_kill},

@@ -6,8 +6,8 @@
  * granted as well becomes the same link; any other link in a host path is resolved here and noted
  * among the inputs, so that the launcher needs to follow none.
  */
-#include "base/path.h"
 #include "policy/plan.h"
+#include "base/path.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -292,7 +292,7 @@ static int resolve_source(struct resolver *r, struct policy_mount *m)
 	real = realpath(m->source, NULL);
 	if (!real && (m->flags & IMAGE_MOUNT_OPTIONAL) && (errno == ENOENT || errno == ENOTDIR)) {
 		policy_inputs_file(r->inputs, m->source); /* it may come to be, as a link even */
-		return 0; /* the launcher skips it as well */
+		return 0;				  /* the launcher skips it as well */
 	}
 	if (!real)
 		return refuse_missing(r, m, errno);

@@ -112,7 +112,7 @@ static int add_name(json_t *list, const char *dir, const char *prefix, const cha
 	return json_array_append_new(list, json_pack("{ss ss}", "name", name, "file", path));
 }
 
-/* One folder; those within it while @depth lasts. */
+/* One folder; those within it while @depth lasts. NOLINTNEXTLINE(misc-no-recursion) */
 static int list_dir(json_t *list, const char *dir, const char *prefix, const char *suffix,
 		    unsigned int depth)
 {

@@ -37,7 +37,7 @@ int plan_seal(const char *const *argv, const char *const *envp, const char *cwd,
 {
 	CLEANUP(buf_fini) struct buf out = {.cap = PLAN_BYTES_MAX};
 	struct plan_header header = {.magic = PLAN_MAGIC, .flags = flags};
-	struct plan check;
+	struct plan check = {0};
 	int r = buf_append(&out, &header, sizeof(header));
 
 	if (r == 0)

@@ -152,6 +152,7 @@ static bool is_harness(const char *program)
 static size_t escape(char *dst, size_t cap, const char *path)
 {
 	static const char hex[] = "0123456789abcdef";
+	static const char control[] = {'\\', 'u', '0', '0'};
 	size_t n = 0;
 
 	for (; *path; path++) {
@@ -160,7 +161,7 @@ static size_t escape(char *dst, size_t cap, const char *path)
 		if (n + 6 > cap)
 			return 0;
 		if (c < 0x20) {
-			(void)memcpy(dst + n, "\\u00", 4);
+			(void)memcpy(dst + n, control, sizeof(control));
 			dst[n + 4] = hex[c >> 4];
 			dst[n + 5] = hex[c & 15];
 			n += 6;

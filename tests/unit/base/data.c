@@ -165,14 +165,14 @@ Test(data, build_tree_is_named_by_the_file_beside_the_program)
 
 Test(data, installed_program_looks_below_its_prefix)
 {
-	check_layout("usr/bin/toolcell", NULL, "usr/bin/../share/toolcell/policies",
-		     "usr/bin/../libexec/toolcell/toolcell-launcher");
+	check_layout("usr/bin/toolcell", NULL, "usr/share/toolcell/policies",
+		     "usr/libexec/toolcell/toolcell-launcher");
 }
 
 Test(data, installed_helper_finds_its_siblings)
 {
 	check_layout("usr/libexec/toolcell/toolcell-policyc", NULL,
-		     "usr/libexec/toolcell/../../share/toolcell/policies",
+		     "usr/share/toolcell/policies",
 		     "usr/libexec/toolcell/toolcell-launcher");
 }
 

@@ -12,8 +12,9 @@ Test(path, below_means_the_folder_or_what_lies_in_it)
 		const char *dir;
 		bool below;
 	} rows[] = {
-		{"/a", "/a", true},   {"/a/b", "/a", true}, {"/a", "/", true},	 {"/", "/", true},
-		{"/ab", "/a", false}, {"/", "/a", false},   {"/a", "/a/b", false}, {"/b/a", "/a", false},
+		{"/a", "/a", true},    {"/a/b", "/a", true},  {"/a", "/", true},
+		{"/", "/", true},      {"/ab", "/a", false},  {"/", "/a", false},
+		{"/a", "/a/b", false}, {"/b/a", "/a", false},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

@@ -128,7 +128,9 @@ Test(ns, an_id_map_shows_ids_of_the_disk_as_others)
 
 	if (geteuid() != 0)
 		cr_skip_test("mapping other ids takes root");
-	cr_assert_eq(ns_make_idmap(proc, (struct ns_map){0, 100000}, (struct ns_map){0, 100000}, &fd), 0);
+	cr_assert_eq(ns_make_idmap(proc, (struct ns_map){0, 100000}, (struct ns_map){0, 100000},
+				   &fd),
+		     0);
 	cr_assert_geq(fd, 0);
 	/* Two lines for one id cannot be: the kernel refuses, and nothing is left running. */
 	cr_assert_eq(ns_make_idmap(-1, (struct ns_map){0, 1}, (struct ns_map){0, 1}, &fd), -EBADF);

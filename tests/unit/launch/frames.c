@@ -91,18 +91,45 @@ static const struct {
 	size_t bytes;
 	size_t n_fds;
 } violations[] = {
-	{"unknown type", {.head = {999, sizeof(struct frame_call), 1}}, sizeof(struct frame_call), 4},
-	{"launcher's own type", {.head = {FRAME_ENDED, sizeof(struct frame_call), 1}}, sizeof(struct frame_call), 0},
+	{"unknown type",
+	 {.head = {999, sizeof(struct frame_call), 1}},
+	 sizeof(struct frame_call),
+	 4},
+	{"launcher's own type",
+	 {.head = {FRAME_ENDED, sizeof(struct frame_call), 1}},
+	 sizeof(struct frame_call),
+	 0},
 	{"too short", {.head = {FRAME_CALL, 24, 1}}, 24, 4},
 	{"a head that lies", {.head = {FRAME_CALL, 16, 1}}, sizeof(struct frame_call), 4},
 	{"half a head", {.head = {FRAME_CALL, 8, 1}}, 8, 0},
-	{"too few descriptors", {.head = {FRAME_CALL, sizeof(struct frame_call), 1}}, sizeof(struct frame_call), 3},
-	{"too many descriptors", {.head = {FRAME_CALL, sizeof(struct frame_call), 1}}, sizeof(struct frame_call), 5},
-	{"no such cell", {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .cell = 1}, sizeof(struct frame_call), 4},
-	{"a cell far beyond", {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .cell = UINT32_MAX}, sizeof(struct frame_call), 4},
-	{"unknown flags", {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = 1}, sizeof(struct frame_call), 4},
-	{"call number 0", {.head = {FRAME_CALL, sizeof(struct frame_call), 0}}, sizeof(struct frame_call), 4},
-	{"kill with a cause of the launcher's", {.head = {FRAME_KILL, sizeof(struct frame_kill), 1}, .cell = FRAME_CAUSE_EXIT}, sizeof(struct frame_kill), 0},
+	{"too few descriptors",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}},
+	 sizeof(struct frame_call),
+	 3},
+	{"too many descriptors",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}},
+	 sizeof(struct frame_call),
+	 5},
+	{"no such cell",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .cell = 1},
+	 sizeof(struct frame_call),
+	 4},
+	{"a cell far beyond",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .cell = UINT32_MAX},
+	 sizeof(struct frame_call),
+	 4},
+	{"unknown flags",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = 1},
+	 sizeof(struct frame_call),
+	 4},
+	{"call number 0",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 0}},
+	 sizeof(struct frame_call),
+	 4},
+	{"kill with a cause of the launcher's",
+	 {.head = {FRAME_KILL, sizeof(struct frame_kill), 1}, .cell = FRAME_CAUSE_EXIT},
+	 sizeof(struct frame_kill),
+	 0},
 };
 
 ParameterizedTestParameters(frame_table, ends_the_session)
@@ -114,7 +141,8 @@ ParameterizedTestParameters(frame_table, ends_the_session)
 	return cr_make_param_array(int, rows, ARRAY_SIZE(rows));
 }
 
-ParameterizedTest(int *row, frame_table, ends_the_session, .init = start, .fini = stop, .timeout = 60)
+ParameterizedTest(int *row, frame_table, ends_the_session, .init = start, .fini = stop,
+		  .timeout = 60)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const int fds[] = {good_plan("true"), null, null, null, null};
@@ -192,7 +220,9 @@ Test(frames, a_plan_of_nonsense_fails_inside_the_cell)
 
 Test(frames, killing_a_call_that_is_not_there_is_no_error)
 {
-	struct frame_kill kill_frame = {{FRAME_KILL, sizeof(kill_frame), 99}, FRAME_CAUSE_CANCELLED, 0};
+	struct frame_kill kill_frame = {{FRAME_KILL, sizeof(kill_frame), 99},
+					FRAME_CAUSE_CANCELLED,
+					0};
 	struct harness_result r;
 
 	send_frame(&kill_frame, sizeof(kill_frame), NULL, 0);
@@ -203,7 +233,9 @@ Test(frames, killing_a_call_that_is_not_there_is_no_error)
 
 Test(frames, a_killed_call_says_who_wanted_it)
 {
-	struct frame_kill kill_frame = {{FRAME_KILL, sizeof(kill_frame), 7}, FRAME_CAUSE_CANCELLED, 0};
+	struct frame_kill kill_frame = {{FRAME_KILL, sizeof(kill_frame), 7},
+					FRAME_CAUSE_CANCELLED,
+					0};
 	struct frame_call frame = good_call();
 	struct frame_ended ended;
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);

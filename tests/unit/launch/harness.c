@@ -26,8 +26,12 @@
 #define REPLY_TIMEOUT_MS 20000
 
 static const struct image_limits default_limits = {
-	.wall_ms = 10000, .memory_bytes = 512U << 20, .processes = 64, .open_files = 256,
-	.file_bytes = 64U << 20, .output_bytes = 1U << 30,
+	.wall_ms = 10000,
+	.memory_bytes = 512U << 20,
+	.processes = 64,
+	.open_files = 256,
+	.file_bytes = 64U << 20,
+	.output_bytes = 1U << 30,
 };
 
 struct making {
@@ -155,7 +159,8 @@ static void exec_launcher(const int *fds, const char *workspace, pid_t engine)
 		if (dup2(copies[i], i) < 0 || close(copies[i]) < 0)
 			_exit(1);
 	(void)snprintf(pid, sizeof(pid), "%d", engine);
-	execl(launcher, "toolcell-launcher", pid, workspace, init, UID_BASE, UID_COUNT, (char *)NULL);
+	execl(launcher, "toolcell-launcher", pid, workspace, init, UID_BASE, UID_COUNT,
+	      (char *)NULL);
 	_exit(1);
 }
 
@@ -253,7 +258,8 @@ static void collect(struct harness *h, int out, struct harness_result *ret)
 	bool eof = false;
 
 	while (!ended || !eof) {
-		struct pollfd fds[] = {{ended ? -1 : h->sock, POLLIN, 0}, {eof ? -1 : out, POLLIN, 0}};
+		struct pollfd fds[] = {{ended ? -1 : h->sock, POLLIN, 0},
+				       {eof ? -1 : out, POLLIN, 0}};
 
 		cr_assert_gt(poll(fds, 2, REPLY_TIMEOUT_MS), 0, "no answer from the launcher");
 		if (fds[1].revents) {

@@ -49,7 +49,8 @@ Test(launcher, runs_a_command_and_reports_its_end)
 
 Test(launcher, gives_the_tool_no_privilege)
 {
-	expect("id -u; grep -E 'Cap(Eff|Prm|Inh|Bnd|Amb)|NoNewPrivs|Seccomp:|Groups' /proc/self/status"
+	expect("id -u; grep -E 'Cap(Eff|Prm|Inh|Bnd|Amb)|NoNewPrivs|Seccomp:|Groups' "
+	       "/proc/self/status"
 	       " | tr -d '\\t '",
 	       "1000\nGroups:\nCapInh:0000000000000000\nCapPrm:0000000000000000\n"
 	       "CapEff:0000000000000000\nCapBnd:0000000000000000\nCapAmb:0000000000000000\n"
@@ -59,7 +60,8 @@ Test(launcher, gives_the_tool_no_privilege)
 Test(launcher, shows_the_tool_only_its_own_processes)
 {
 	expect("set -- /proc/[0-9]*; echo $#", "1\n"); /* the shell; PID 1 is hidden */
-	expect("cat /proc/1/environ; echo $?", "cat: /proc/1/environ: No such file or directory\n1\n");
+	expect("cat /proc/1/environ; echo $?",
+	       "cat: /proc/1/environ: No such file or directory\n1\n");
 	/* Landlock's scope (ABI 6) refuses; without it the signals do nothing to a PID 1. */
 	expect("kill -9 1 2>/dev/null; kill -STOP 1 2>/dev/null; echo alive", "alive\n");
 }
@@ -155,7 +157,9 @@ Test(launcher, bounds_the_processes_of_a_fork_bomb)
 Test(launcher, never_raises_a_limit)
 {
 	const char *const argv[] = {"/bin/true", NULL};
-	struct frame_call frame = {.wall_ms = 1000000000, .memory_bytes = UINT64_MAX, .processes = 1 << 30};
+	struct frame_call frame = {.wall_ms = 1000000000,
+				   .memory_bytes = UINT64_MAX,
+				   .processes = 1 << 30};
 
 	harness_call(&h, &frame, argv, &r);
 	cr_assert_eq(r.ended.limits.wall_ms, 10000);

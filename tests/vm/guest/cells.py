@@ -15,6 +15,8 @@ CONTROLLERS = ("memory", "pids", "cpu", "io")
 MIB = 1 << 20
 PATIENCE_S = 120
 LEFT_S = 1
+YOUNG_S = 11  # engines leave groups alone that are younger than ten seconds
+CLEANED = "sleep 3"  # the end of a pid namespace kills a launcher that is still cleaning up
 LANDLOCK_CREATE_RULESET, LANDLOCK_VERSION = 444, 1
 SPIN = "while :; do :; done"
 FILL = "x=$(head -c 60000000 /dev/zero | tr '\\0' x); echo ${#x}"
@@ -311,7 +313,7 @@ class Killed(Vm):
         self.assertEnds(family)
         child.wait(PATIENCE_S)
         self.assertTrue(eventually(lambda: not [g for g in toolcell_cgroups() if members(g)], LEFT_S))
-        time.sleep(11)  # engines leave groups alone that are younger than ten seconds
+        time.sleep(YOUNG_S)
         self.assertOk(self.run_bash("true"))
         self.assertGone()
 
@@ -325,31 +327,41 @@ class Neighbours(Vm):
         if not ROOT:
             self.skipTest("an ordinary account cannot make a pid namespace by itself")
 
-    def in_a_pid_namespace(self, command):
-        return subprocess.run(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c", command],
-                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              timeout=PATIENCE_S, check=False)
+    def start(self, seconds, after):
+        """An engine as the first child of a new pid namespace: its pid is the same in each."""
+        command = (f"{TOOLCELL} exec --policy strict --workspace {self.workspace} -- /bin/sh -c "
+                   f"'sleep {seconds}; echo whole'; echo status $?; {after}")
+        argv = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c", command]
+        child = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                 stderr=subprocess.STDOUT, text=True)
+        self.addCleanup(child.communicate)
+        self.addCleanup(child.kill)
+        return child
+
+    def assertWhole(self, child):
+        self.assertIn("whole\nstatus 0", child.communicate(timeout=PATIENCE_S)[0])
 
     def test_an_idle_engine_keeps_its_group_when_one_of_another_pid_namespace_starts(self):
         engine = self.engine()
         self.assertOk(engine.bash("true"))
-        time.sleep(11)  # longer than a new group is spared
-        done = self.in_a_pid_namespace(f"{TOOLCELL} exec --policy strict --workspace {self.workspace} -- /bin/true")
-        self.assertEqual(done.returncode, 0, done.stdout)
+        time.sleep(YOUNG_S)
+        self.assertWhole(self.start(0, CLEANED))
         self.assertOk(engine.bash("true"))
 
     def test_engines_with_the_same_pid_do_not_end_each_others_calls(self):
-        # The same number of forks in each namespace, so both engines get the same pid.
-        line = (f"{TOOLCELL} exec --policy strict --workspace {self.workspace} -- /bin/sh -c "
-                "'sleep %d; echo whole'; echo status $?")
-        first = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "/bin/sh", "-c",
-                                  line % 12], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                 stderr=subprocess.STDOUT, text=True)
-        self.addCleanup(first.kill)
+        first = self.start(12, CLEANED)
         self.assertTrue(eventually(lambda: [g for g in toolcell_cgroups() if members(g)], PATIENCE_S))
-        second = self.in_a_pid_namespace(line % 0)
-        self.assertIn("whole\nstatus 0", second.stdout)
-        self.assertIn("whole\nstatus 0", first.communicate(timeout=PATIENCE_S)[0])
+        self.assertWhole(self.start(0, CLEANED))
+        self.assertWhole(first)
+
+    def test_what_a_dead_pid_namespace_leaves_goes_at_the_next_start(self):
+        child = self.start(100, "true")
+        self.assertTrue(eventually(lambda: [g for g in toolcell_cgroups() if members(g)], PATIENCE_S))
+        child.kill()
+        self.assertTrue(eventually(lambda: not [g for g in toolcell_cgroups() if members(g)], LEFT_S))
+        time.sleep(YOUNG_S)
+        self.assertOk(self.run_bash("true"))
+        self.assertGone()
 
 
 class EnforcedDoctor(Vm):

@@ -1,5 +1,7 @@
 //! `word word -word`: all of the first kind, none of the second.
 
+use std::cmp::Ordering;
+
 use crate::error::Error;
 use crate::index::{Index, Posting};
 use crate::store::DocId;
@@ -44,14 +46,14 @@ fn intersect(ids: &[DocId], list: &[Posting]) -> Vec<DocId> {
     let mut both = Vec::new();
     let (mut i, mut j) = (0, 0);
     while i < ids.len() && j < list.len() {
-        if ids[i] == list[j].id {
-            both.push(ids[i]);
-            i += 1;
-            j += 1;
-        } else if ids[i] < list[j].id {
-            i += 1;
-        } else {
-            j += 1;
+        match ids[i].cmp(&list[j].id) {
+            Ordering::Less => i += 1,
+            Ordering::Greater => j += 1,
+            Ordering::Equal => {
+                both.push(ids[i]);
+                i += 1;
+                j += 1;
+            }
         }
     }
     both
