@@ -215,7 +215,8 @@ int fd_close_others(const int *keep, size_t n)
 		for (size_t i = 0; i < n; i++)
 			if (keep[i] >= 0 && (unsigned int)keep[i] >= from)
 				next = MIN(next, (unsigned int)keep[i]);
-		if (next > from && syscall(SYS_close_range, from, next == ~0U ? ~0U : next - 1, 0U) < 0)
+		if (next > from &&
+		    syscall(SYS_close_range, from, next == ~0U ? ~0U : next - 1, 0U) < 0)
 			return -errno;
 		if (next == ~0U)
 			return 0;

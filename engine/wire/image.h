@@ -147,7 +147,7 @@ enum image_access {
 	IMAGE_ACCESS_EXECUTE = 1U << 1,
 	IMAGE_ACCESS_WRITE = 1U << 2,  /* write, truncate, make, remove, rename */
 	IMAGE_ACCESS_DEVICE = 1U << 3, /* ioctl on devices */
-	IMAGE_ACCESS_LIST = 1U << 4,	/* list folders, but read no file */
+	IMAGE_ACCESS_LIST = 1U << 4,   /* list folders, but read no file */
 	IMAGE_ACCESS_ALL = (1U << 5) - 1,
 };
 

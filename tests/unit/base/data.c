@@ -171,8 +171,7 @@ Test(data, installed_program_looks_below_its_prefix)
 
 Test(data, installed_helper_finds_its_siblings)
 {
-	check_layout("usr/libexec/toolcell/toolcell-policyc", NULL,
-		     "usr/share/toolcell/policies",
+	check_layout("usr/libexec/toolcell/toolcell-policyc", NULL, "usr/share/toolcell/policies",
 		     "usr/libexec/toolcell/toolcell-launcher");
 }
 
