@@ -141,7 +141,7 @@ static bool inputs_are_same(const struct image *image)
 /* A sealed copy of the image behind head and request. */
 static int copy_image(int file, const struct request *request, int *ret_fd)
 {
-	struct cache_head head;
+	struct cache_head head = {0};
 	char text[REQUEST_MAX];
 	char *data;
 	int r = -ENOENT;
@@ -194,7 +194,7 @@ int cache_load(const struct session_options *options, const char *policyc, const
 	CLEANUP(fd_closep) int dir = open_cache();
 	CLEANUP(fd_closep) int file = -1;
 	CLEANUP(fd_closep) int fd = -1;
-	struct request request;
+	struct request request = {.len = 0};
 	struct image image;
 	bool same;
 
@@ -234,7 +234,7 @@ void cache_store(const struct session_options *options, const char *policyc, con
 {
 	CLEANUP(fd_closep) int dir = open_cache();
 	CLEANUP(fd_closep) int file = -1;
-	struct request request;
+	struct request request = {.len = 0};
 	char temporary[64];
 
 	if (dir < 0 || !is_out_of_reach(dir, workspace, image) ||

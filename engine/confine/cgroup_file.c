@@ -57,7 +57,7 @@ uint64_t cgroup_read_u64(int dir, const char *file)
 
 uint64_t cgroup_read_key(int dir, const char *file, const char *key)
 {
-	char text[4096];
+	char text[4096] = "";
 	size_t len = strlen(key);
 
 	if (cgroup_read(dir, file, text, sizeof(text)) < 0)

@@ -124,9 +124,7 @@ static void start_tool(struct init *in)
 
 	if (pipe2(pipefd, O_CLOEXEC) < 0)
 		fail(STEP_FORK, errno, 0);
-	/* vfork: the child has a copy of nothing but descriptors and credentials to change, and the
-	 * page tables of this process need not be copied. It never returns from tool_main. */
-	in->tool = vfork();
+	in->tool = fork();
 	if (in->tool < 0)
 		fail(STEP_FORK, errno, 0);
 	if (in->tool == 0)

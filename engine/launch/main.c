@@ -34,7 +34,7 @@ static struct launcher the_launcher;
 
 static int read_number(const char *text, uint32_t *ret, struct err *err)
 {
-	uint64_t value;
+	uint64_t value = 0;
 
 	if (num_parse_u64(text, UINT32_MAX, &value) < 0)
 		return err_set(
@@ -46,7 +46,7 @@ static int read_number(const char *text, uint32_t *ret, struct err *err)
 
 static int read_arguments(struct launcher *l, int argc, char **argv, struct err *err)
 {
-	uint32_t engine;
+	uint32_t engine = 0;
 	struct stat st;
 	int r;
 

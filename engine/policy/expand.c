@@ -164,6 +164,7 @@ static int read_variable(const char *name, struct policy_inputs *inputs, char **
 			return 0;
 		text_quote(quoted, sizeof(quoted), *ret, strlen(*ret));
 		free(*ret);
+		*ret = NULL;
 		return err_set(err, EINVAL,
 			       "${%s} is \"%s\"; it must be an absolute path without \"..\" "
 			       "and not \"/\"",
@@ -184,7 +185,7 @@ static int append_variable(const char *begin, size_t len, struct policy_inputs *
 	memcpy(name, begin, len);
 	name[len] = '\0';
 	r = read_variable(name, inputs, &value, err);
-	if (r < 0)
+	if (r < 0 || !value)
 		return r;
 	r = buf_puts(out, value);
 	free(value);

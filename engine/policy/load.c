@@ -289,7 +289,9 @@ void policy_fini(struct policy *policy)
 
 static char fold(char c)
 {
-	return c == '-' ? '_' : c;
+	if (c == '-')
+		return '_';
+	return c;
 }
 
 /* Agents and hosts write "rust-analyzer" and "rust_analyzer" alike. */

@@ -188,10 +188,14 @@ static int apply_map(const struct walk_node *node, const struct walk_key *key)
 	return 0;
 }
 
+/* Nested as deep as the tables are, whatever the text says. */
+/* NOLINTNEXTLINE(misc-no-recursion) */
 static int apply_key(const struct walk_node *node, const struct walk_key *key)
 {
+	const char *words = key->kind < KEY_KIND_N ? kind_words[key->kind] : "known";
+
 	if (!kind_fits(key->kind, node->value))
-		return walk_refuse(node, "must be %s", kind_words[key->kind]);
+		return walk_refuse(node, "must be %s", words);
 	switch (key->kind) {
 	case KEY_IGNORE:
 		return 0;
@@ -238,6 +242,7 @@ static const struct walk_key *find_key(const struct walk_key *keys, size_t n_key
  * By the order of the table, not of the file: so that what a handler relies on (the limits that a
  * tool may lower) has been applied before.
  */
+/* NOLINTNEXTLINE(misc-no-recursion): as deep as the tables */
 int walk_object(const struct walk_node *node, const struct walk_key *keys, size_t n_keys)
 {
 	const char *name;

@@ -28,8 +28,13 @@ char *base64_encode(const void *data, size_t len)
 		group |= left > 2 ? (uint32_t)in[i + 2] : 0;
 		*out++ = letters[group >> 18];
 		*out++ = letters[group >> 12 & 63];
-		*out++ = left > 1 ? letters[group >> 6 & 63] : '=';
-		*out++ = left > 2 ? letters[group & 63] : '=';
+		out[0] = '=';
+		out[1] = '=';
+		if (left > 1)
+			out[0] = letters[group >> 6 & 63];
+		if (left > 2)
+			out[1] = letters[group & 63];
+		out += 2;
 	}
 	*out = '\0';
 	return text;
