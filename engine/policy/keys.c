@@ -494,77 +494,77 @@ static int apply_device(const struct walk_node *node, uint32_t arg)
 
 #define KEYS(table) table, ARRAY_SIZE(table)
 
-static const struct walk_key workspace_keys[] = {{"mode", KEY_STRING, apply_workspace, 0, NULL, 0}};
-static const struct walk_key network_keys[] = {{"mode", KEY_STRING, apply_network, 0, NULL, 0}};
+static const struct walk_key workspace_keys[] = {{"mode", KEY_STRING, 0, apply_workspace, NULL, 0}};
+static const struct walk_key network_keys[] = {{"mode", KEY_STRING, 0, apply_network, NULL, 0}};
 
 static const struct walk_key filesystem_keys[] = {
-	{"read", KEY_LIST, entry_apply, POLICY_READ, NULL, 0},
-	{"write", KEY_LIST, entry_apply, POLICY_WRITE, NULL, 0},
-	{"tmpfs", KEY_LIST, entry_apply, POLICY_TMPFS, NULL, 0},
-	{"overlay", KEY_LIST, entry_apply, POLICY_OVERLAY, NULL, 0},
-	{"files", KEY_LIST, entry_apply, POLICY_FILE, NULL, 0},
-	{"symlinks", KEY_LIST, entry_apply, POLICY_SYMLINK, NULL, 0},
-	{"directories", KEY_LIST, entry_apply, POLICY_DIRECTORY, NULL, 0},
-	{"devices", KEY_LIST, apply_device, POLICY_DEVICE, NULL, 0},
-	{"proc", KEY_STRING, apply_proc, 0, NULL, 0},
-	{"pts", KEY_BOOL, apply_pts, 0, NULL, 0},
+	{"read", KEY_LIST, POLICY_READ, entry_apply, NULL, 0},
+	{"write", KEY_LIST, POLICY_WRITE, entry_apply, NULL, 0},
+	{"tmpfs", KEY_LIST, POLICY_TMPFS, entry_apply, NULL, 0},
+	{"overlay", KEY_LIST, POLICY_OVERLAY, entry_apply, NULL, 0},
+	{"files", KEY_LIST, POLICY_FILE, entry_apply, NULL, 0},
+	{"symlinks", KEY_LIST, POLICY_SYMLINK, entry_apply, NULL, 0},
+	{"directories", KEY_LIST, POLICY_DIRECTORY, entry_apply, NULL, 0},
+	{"devices", KEY_LIST, POLICY_DEVICE, apply_device, NULL, 0},
+	{"proc", KEY_STRING, 0, apply_proc, NULL, 0},
+	{"pts", KEY_BOOL, 0, apply_pts, NULL, 0},
 };
 
 static const struct walk_key syscalls_keys[] = {
-	{"groups", KEY_LIST, apply_group, 0, NULL, 0},
-	{"allow", KEY_LIST, apply_syscall, 0, NULL, 0},
-	{"deny", KEY_LIST, apply_syscall, 1, NULL, 0},
-	{"sockets", KEY_LIST, apply_choices, NAMES_SOCKET, NULL, 0},
+	{"groups", KEY_LIST, 0, apply_group, NULL, 0},
+	{"allow", KEY_LIST, 0, apply_syscall, NULL, 0},
+	{"deny", KEY_LIST, 1, apply_syscall, NULL, 0},
+	{"sockets", KEY_LIST, NAMES_SOCKET, apply_choices, NULL, 0},
 };
 
 static const struct walk_key limits_keys[] = {
-	{"wall", KEY_STRING, apply_limit, POLICY_LIMIT_WALL, NULL, 0},
-	{"cpu", KEY_STRING, apply_limit, POLICY_LIMIT_CPU, NULL, 0},
-	{"memory", KEY_STRING, apply_limit, POLICY_LIMIT_MEMORY, NULL, 0},
-	{"processes", KEY_COUNT, apply_limit, POLICY_LIMIT_PROCESSES, NULL, 0},
-	{"open_files", KEY_COUNT, apply_limit, POLICY_LIMIT_OPEN_FILES, NULL, 0},
-	{"file_size", KEY_STRING, apply_limit, POLICY_LIMIT_FILE_SIZE, NULL, 0},
-	{"output", KEY_STRING, apply_limit, POLICY_LIMIT_OUTPUT, NULL, 0},
-	{"cpus", KEY_NUMBER, apply_limit, POLICY_LIMIT_CPUS, NULL, 0},
-	{"io", KEY_STRING, apply_limit, POLICY_LIMIT_IO, NULL, 0},
+	{"wall", KEY_STRING, POLICY_LIMIT_WALL, apply_limit, NULL, 0},
+	{"cpu", KEY_STRING, POLICY_LIMIT_CPU, apply_limit, NULL, 0},
+	{"memory", KEY_STRING, POLICY_LIMIT_MEMORY, apply_limit, NULL, 0},
+	{"processes", KEY_COUNT, POLICY_LIMIT_PROCESSES, apply_limit, NULL, 0},
+	{"open_files", KEY_COUNT, POLICY_LIMIT_OPEN_FILES, apply_limit, NULL, 0},
+	{"file_size", KEY_STRING, POLICY_LIMIT_FILE_SIZE, apply_limit, NULL, 0},
+	{"output", KEY_STRING, POLICY_LIMIT_OUTPUT, apply_limit, NULL, 0},
+	{"cpus", KEY_NUMBER, POLICY_LIMIT_CPUS, apply_limit, NULL, 0},
+	{"io", KEY_STRING, POLICY_LIMIT_IO, apply_limit, NULL, 0},
 };
 
 static const struct walk_key environment_keys[] = {
-	{"set", KEY_MAP, apply_env_set, 0, NULL, 0},
-	{"pass", KEY_LIST, apply_env_pass, 0, NULL, 0},
+	{"set", KEY_MAP, 0, apply_env_set, NULL, 0},
+	{"pass", KEY_LIST, 0, apply_env_pass, NULL, 0},
 };
 
 static const struct walk_key require_keys[] = {
-	{"landlock_abi", KEY_COUNT, apply_landlock, 0, NULL, 0},
-	{"cgroup", KEY_LIST, apply_choices, NAMES_CGROUP, NULL, 0},
-	{"private_uid", KEY_BOOL, apply_private_uid, 0, NULL, 0},
+	{"landlock_abi", KEY_COUNT, 0, apply_landlock, NULL, 0},
+	{"cgroup", KEY_LIST, NAMES_CGROUP, apply_choices, NULL, 0},
+	{"private_uid", KEY_BOOL, 0, apply_private_uid, NULL, 0},
 };
 
 static const struct walk_key tool_workspace_keys[] = {
-	{"mode", KEY_STRING, apply_tool_workspace, 0, NULL, 0}};
+	{"mode", KEY_STRING, 0, apply_tool_workspace, NULL, 0}};
 static const struct walk_key tool_network_keys[] = {
-	{"mode", KEY_STRING, apply_tool_network, 0, NULL, 0}};
+	{"mode", KEY_STRING, 0, apply_tool_network, NULL, 0}};
 
 const struct walk_key policy_tool_keys[] = {
-	{"limits", KEY_OBJECT, NULL, 0, KEYS(limits_keys)},
-	{"workspace", KEY_OBJECT, NULL, 0, KEYS(tool_workspace_keys)},
-	{"network", KEY_OBJECT, NULL, 0, KEYS(tool_network_keys)},
+	{"limits", KEY_OBJECT, 0, NULL, KEYS(limits_keys)},
+	{"workspace", KEY_OBJECT, 0, NULL, KEYS(tool_workspace_keys)},
+	{"network", KEY_OBJECT, 0, NULL, KEYS(tool_network_keys)},
 };
 const size_t policy_n_tool_keys = ARRAY_SIZE(policy_tool_keys);
 
 const struct walk_key policy_keys[] = {
-	{"$schema", KEY_STRING, NULL, 0, NULL, 0},
-	{"name", KEY_STRING, apply_text, 0, NULL, 0},
-	{"description", KEY_STRING, apply_text, 1, NULL, 0},
-	{"extends", KEY_STRING, NULL, 0, NULL, 0},
-	{"workspace", KEY_OBJECT, NULL, 0, KEYS(workspace_keys)},
-	{"filesystem", KEY_OBJECT, NULL, 0, KEYS(filesystem_keys)},
-	{"network", KEY_OBJECT, NULL, 0, KEYS(network_keys)},
-	{"syscalls", KEY_OBJECT, NULL, 0, KEYS(syscalls_keys)},
-	{"limits", KEY_OBJECT, NULL, 0, KEYS(limits_keys)},
-	{"environment", KEY_OBJECT, NULL, 0, KEYS(environment_keys)},
-	{"tools", KEY_MAP, apply_tool, 0, NULL, 0},
-	{"require", KEY_OBJECT, NULL, 0, KEYS(require_keys)},
-	{"final", KEY_LIST, apply_final, 0, NULL, 0},
+	{"$schema", KEY_STRING, 0, NULL, NULL, 0},
+	{"name", KEY_STRING, 0, apply_text, NULL, 0},
+	{"description", KEY_STRING, 1, apply_text, NULL, 0},
+	{"extends", KEY_STRING, 0, NULL, NULL, 0},
+	{"workspace", KEY_OBJECT, 0, NULL, KEYS(workspace_keys)},
+	{"filesystem", KEY_OBJECT, 0, NULL, KEYS(filesystem_keys)},
+	{"network", KEY_OBJECT, 0, NULL, KEYS(network_keys)},
+	{"syscalls", KEY_OBJECT, 0, NULL, KEYS(syscalls_keys)},
+	{"limits", KEY_OBJECT, 0, NULL, KEYS(limits_keys)},
+	{"environment", KEY_OBJECT, 0, NULL, KEYS(environment_keys)},
+	{"tools", KEY_MAP, 0, apply_tool, NULL, 0},
+	{"require", KEY_OBJECT, 0, NULL, KEYS(require_keys)},
+	{"final", KEY_LIST, 0, apply_final, NULL, 0},
 };
 const size_t policy_n_keys = ARRAY_SIZE(policy_keys);

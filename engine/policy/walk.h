@@ -37,8 +37,8 @@ struct walk_node {
 struct walk_key {
 	const char *name;
 	enum key_kind kind;
-	int (*apply)(const struct walk_node *node, uint32_t arg);
 	uint32_t arg;
+	int (*apply)(const struct walk_node *node, uint32_t arg);
 	const struct walk_key *keys; /* KEY_OBJECT */
 	size_t n_keys;
 };
