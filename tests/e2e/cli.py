@@ -212,5 +212,50 @@ class Words(CellTest):
             self.assertNotIn("\033", self.run_toolcell(*command).stdout)
 
 
+class OutOfReach(CellTest):
+    """What decides over a cell, and what the caller holds, is kept away from it."""
+
+    def exec(self, *argv, workspace=None, args=(), **options):
+        return self.run_toolcell("exec", *args, "--workspace", workspace or self.workspace, "--", *argv, **options)
+
+    def test_workspace_through_a_symbolic_link_is_refused(self):
+        link = Path(tempfile.mkdtemp(prefix="link-")) / "link"
+        self.addCleanup(shutil.rmtree, link.parent, ignore_errors=True)
+        link.symlink_to(self.workspace)
+        done = self.exec("true", workspace=link)
+        self.assertEqual(done.returncode, 125)
+        self.assertIn("symbolic link", done.stderr)
+        self.assertIn(str(self.workspace), done.stderr)
+
+    def test_policy_in_a_writable_workspace_is_refused(self):
+        policy = Path(self.workspace) / "own.json"
+        policy.write_text(json.dumps({"name": "own", "extends": "base/build"}))
+        done = self.exec("true", args=("--policy", policy))
+        self.assertEqual(done.returncode, 125)
+        self.assertIn("own.json", done.stderr)
+        policy.write_text(json.dumps({"name": "own", "extends": "base/build", "workspace": {"mode": "readonly"}}))
+        self.assertEqual(self.exec("true", args=("--policy", policy)).returncode, 0)
+
+    def test_nothing_is_cached_in_the_workspace(self):
+        cache = Path(self.workspace) / "cache"
+        cache.mkdir()
+        done = subprocess.run([TOOLCELL, "exec", "--workspace", str(self.workspace), "--", "true"], timeout=WAIT_S,
+                              env={**os.environ, "XDG_CACHE_HOME": str(cache)}, check=False)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(list(cache.rglob("*.image")), [])
+
+    def test_descriptors_of_the_caller_are_let_go(self):
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        child = subprocess.Popen([TOOLCELL, "exec", "--workspace", str(self.workspace), "--", "sleep", "20"],
+                                 stdin=subprocess.DEVNULL, pass_fds=(write_end,))
+        self.addCleanup(child.wait)
+        self.addCleanup(child.terminate)
+        os.close(write_end)
+        self.assertEqual(select.select([read_end], [], [], 10)[0], [read_end], "somebody still holds it")
+        self.assertEqual(os.read(read_end, 1), b"")
+        self.assertIsNone(child.poll(), "the call was to be running still")
+
+
 if __name__ == "__main__":
     main()
