@@ -74,12 +74,12 @@ static int expand_patterns(json_t *tool, json_t *arguments, struct strings *argv
 		       list.data, text_quote(shown, sizeof(shown), argv->v[0], strlen(argv->v[0])));
 }
 
-static int add_env(json_t *tool, struct strings *env, struct err *err)
+int manifest_add_env(json_t *set, struct strings *env, struct err *err)
 {
 	const char *name;
 	json_t *value;
 
-	json_object_foreach(json_object_get(tool, "env"), name, value) {
+	json_object_foreach(set, name, value) {
 		CLEANUP(buf_fini) struct buf line = {0};
 		int r = buf_printf(&line, "%s=%s", name, json_string_value(value));
 
@@ -162,7 +162,7 @@ int manifest_expand(json_t *tool, json_t *arguments, const char *workspace,
 	struct manifest_call call = {0};
 	int r;
 
-	r = add_env(tool, &env, err);
+	r = manifest_add_env(json_object_get(tool, "env"), &env, err);
 	if (r == 0)
 		r = expand_argv(tool, arguments, workspace, &argv, &env, err);
 	if (r == 0)

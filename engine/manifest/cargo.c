@@ -115,23 +115,6 @@ static int add_text(struct strings *argv, const char *text, struct err *err)
 	return r < 0 ? manifest_err_args(r, err) : 0;
 }
 
-static int add_test_env(json_t *element, struct strings *env, struct err *err)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(json_object_get(element, "test_env"), name, value) {
-		CLEANUP(buf_fini) struct buf line = {0};
-		int r = buf_printf(&line, "%s=%s", name, json_string_value(value));
-
-		if (r == 0)
-			r = strings_add(env, line.data, line.len);
-		if (r < 0)
-			return manifest_err_args(r, err);
-	}
-	return 0;
-}
-
 int cargo_expand(json_t *element, json_t *arguments, struct strings *argv, struct strings *env,
 		 struct err *err)
 {
@@ -151,6 +134,6 @@ int cargo_expand(json_t *element, json_t *arguments, struct strings *argv, struc
 	if (r == 0)
 		r = add_range(argv, args, given ? at : at + 1, n, err);
 	if (r == 0 && sub && sub->tests)
-		r = add_test_env(element, env, err);
+		r = manifest_add_env(json_object_get(element, "test_env"), env, err);
 	return r;
 }

@@ -38,6 +38,9 @@ const char *json_kind(const json_t *value);
 /** manifest_err_args - like err_set, for a vector that did not take a string (@r of strings_add) */
 MUST_USE int manifest_err_args(int r, struct err *err);
 
+/** manifest_add_env - each member of @set as NAME=VALUE; @set may be NULL.  Return: 0 or -errno. */
+MUST_USE int manifest_add_env(json_t *set, struct strings *env, struct err *err);
+
 /**
  * template_expand - run an argv template
  * @template:  array, checked by template_check
