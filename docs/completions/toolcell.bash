@@ -4,9 +4,13 @@ _toolcell_names() {
 	toolcell "$1" list --json 2>/dev/null | grep -o '"name": *"[^"]*"' | sed 's/.*: *"//; s/"$//'
 }
 
+_toolcell_sessions() {
+	toolcell sessions list --json 2>/dev/null | grep -o '"id":"[^"]*"' | sed 's/.*:"//; s/"$//'
+}
+
 _toolcell() {
 	local cur prev words cword command i
-	local commands='serve exec run doctor policy agent tools help'
+	local commands='serve exec run changes sessions doctor policy agent tools help'
 	local common='--help --color'
 
 	cur=${COMP_WORDS[COMP_CWORD]}
@@ -14,7 +18,7 @@ _toolcell() {
 	command=
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		serve|exec|run|doctor|policy|agent|tools|help)
+		serve|exec|run|changes|sessions|doctor|policy|agent|tools|help)
 			command=${COMP_WORDS[i]}
 			break ;;
 		esac
@@ -26,6 +30,15 @@ _toolcell() {
 		return ;;
 	-p|--policy)
 		COMPREPLY=($(compgen -W "$(_toolcell_names policy)" -- "$cur") $(compgen -f -- "$cur"))
+		return ;;
+	-s|--session)
+		COMPREPLY=($(compgen -W "new $(_toolcell_sessions)" -- "$cur"))
+		return ;;
+	--sessions)
+		COMPREPLY=($(compgen -d -- "$cur"))
+		return ;;
+	--overwrite)
+		COMPREPLY=($(compgen -f -- "$cur"))
 		return ;;
 	-w|--workspace)
 		COMPREPLY=($(compgen -d -- "$cur"))
@@ -49,15 +62,22 @@ _toolcell() {
 
 	case $command in
 	'') COMPREPLY=($(compgen -W "$commands $common --version" -- "$cur")) ;;
-	serve) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range" -- "$cur")) ;;
+	serve) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --session --sessions" -- "$cur")) ;;
 	exec)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --result --timeout" -- "$cur"))
+			COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --session --sessions --result --timeout --verbose" -- "$cur"))
 		else
 			COMPREPLY=($(compgen -c -- "$cur"))
 		fi ;;
-	run) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --json --format" -- "$cur")) ;;
-	doctor) COMPREPLY=($(compgen -W "$common --workspace --uid-range --json" -- "$cur")) ;;
+	run) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --session --sessions --json --format" -- "$cur")) ;;
+	changes)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W "$common --session --sessions --workspace --uid-range --stat --overwrite --yes --json" -- "$cur"))
+		else
+			COMPREPLY=($(compgen -W 'list diff commit discard' -- "$cur") $(compgen -f -- "$cur"))
+		fi ;;
+	sessions) COMPREPLY=($(compgen -W "list resume discard snapshot rollback fork drop $common --sessions --uid-range --yes --json $(_toolcell_sessions)" -- "$cur")) ;;
+	doctor) COMPREPLY=($(compgen -W "$common --workspace --uid-range --sessions --json" -- "$cur")) ;;
 	policy) COMPREPLY=($(compgen -W "check show list schema $common --effective --json $(_toolcell_names policy)" -- "$cur")) ;;
 	agent) COMPREPLY=($(compgen -W "check show list $common --json $(_toolcell_names agent)" -- "$cur")) ;;
 	tools) COMPREPLY=($(compgen -W "$common --agent --policy --format" -- "$cur")) ;;

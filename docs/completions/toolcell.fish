@@ -4,7 +4,11 @@ function __toolcell_names
 	toolcell $argv[1] list --json 2>/dev/null | string match -rag '"name": *"([^"]*)"'
 end
 
-set -l commands serve exec run doctor policy agent tools help
+function __toolcell_sessions
+	toolcell sessions list --json 2>/dev/null | string match -rag '"id":"([^"]*)"'
+end
+
+set -l commands serve exec run changes sessions doctor policy agent tools help
 complete -c toolcell -f
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Show the version'
 complete -c toolcell -s h -l help -d 'Show help'
@@ -13,6 +17,8 @@ complete -c toolcell -l color -x -a 'auto always never' -d 'When to colour'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a serve -d 'Answer a driver on standard input and output'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a exec -d 'Run any command in a cell'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a run -d 'Call one tool and print its result'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a changes -d 'Look at, commit and discard changes'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a sessions -d 'List, resume and discard sessions'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Probe what can be enforced here'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a policy -d 'Check, show and list policies'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a agent -d 'Check, show and list agents'
@@ -21,8 +27,18 @@ complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a help -d '
 
 complete -c toolcell -n '__fish_seen_subcommand_from serve exec run' -s a -l agent -x -a '(__toolcell_names agent)' -d 'Agent'
 complete -c toolcell -n '__fish_seen_subcommand_from serve exec run' -s p -l policy -x -a '(__toolcell_names policy)' -d 'Policy'
-complete -c toolcell -n '__fish_seen_subcommand_from serve exec run doctor' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'Workspace'
-complete -c toolcell -n '__fish_seen_subcommand_from serve exec run doctor' -l uid-range -x -d 'BASE:COUNT'
+complete -c toolcell -n '__fish_seen_subcommand_from serve exec run changes doctor' -s w -l workspace -x -a '(__fish_complete_directories)' -d 'Workspace'
+complete -c toolcell -n '__fish_seen_subcommand_from serve exec run changes sessions doctor' -l uid-range -x -d 'BASE:COUNT'
+complete -c toolcell -n '__fish_seen_subcommand_from serve exec run changes' -s s -l session -x -a 'new (__toolcell_sessions)' -d 'Session'
+complete -c toolcell -n '__fish_seen_subcommand_from serve exec run changes sessions doctor' -l sessions -x -a '(__fish_complete_directories)' -d 'Where sessions are kept'
+complete -c toolcell -n '__fish_seen_subcommand_from changes' -a 'list diff commit discard'
+complete -c toolcell -n '__fish_seen_subcommand_from changes' -F
+complete -c toolcell -n '__fish_seen_subcommand_from changes' -l stat -d 'Counts of lines'
+complete -c toolcell -n '__fish_seen_subcommand_from changes' -l overwrite -r -F -d 'Commit over a conflict'
+complete -c toolcell -n '__fish_seen_subcommand_from changes sessions' -s y -l yes -d 'Do not ask'
+complete -c toolcell -n '__fish_seen_subcommand_from changes sessions' -s j -l json -d 'JSON'
+complete -c toolcell -n '__fish_seen_subcommand_from sessions' -a 'list resume discard snapshot rollback fork drop (__toolcell_sessions)'
+complete -c toolcell -n '__fish_seen_subcommand_from exec' -s v -l verbose -d 'Say what was changed'
 complete -c toolcell -n '__fish_seen_subcommand_from exec' -s r -l result -r -F -d 'Write the result object'
 complete -c toolcell -n '__fish_seen_subcommand_from exec' -s t -l timeout -x -d 'Shorter time limit'
 complete -c toolcell -n '__fish_seen_subcommand_from exec' -a '(__fish_complete_subcommand)'

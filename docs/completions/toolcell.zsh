@@ -8,10 +8,16 @@ _toolcell_names() {
 	_files
 }
 
+_toolcell_sessions() {
+	local -a ids
+	ids=(${(f)"$(toolcell sessions list --json 2>/dev/null | grep -o '"id":"[^"]*"' | sed 's/.*:"//; s/"$//')"})
+	compadd -a ids
+}
+
 _toolcell() {
 	local context state state_descr line
 	typeset -A opt_args
-	local -a common commands start
+	local -a common commands start keep
 	common=(
 		'(-h --help)'{-h,--help}'[show help and exit]'
 		'--color[when to colour]:when:(auto always never)'
@@ -22,10 +28,16 @@ _toolcell() {
 		'(-w --workspace)'{-w,--workspace}'[directory to work on]:directory:_directories'
 		'--uid-range[host uids that cells run under]:BASE\:COUNT:'
 	)
+	keep=(
+		'(-s --session)'{-s,--session}'[session that keeps the changes]:session:{compadd new; _toolcell_sessions}'
+		'--sessions[where sessions are kept]:directory:_directories'
+	)
 	commands=(
 		'serve:answer a driver on standard input and output'
 		'exec:run any command in a cell'
 		'run:call one tool and print its result'
+		'changes:look at, commit and discard what tools changed'
+		'sessions:list, resume and discard sessions'
 		'doctor:probe what this kernel and account can enforce'
 		'policy:check, show and list policies'
 		'agent:check, show and list agents'
@@ -39,20 +51,33 @@ _toolcell() {
 	command) _describe command commands ;;
 	argument)
 		case $words[1] in
-		serve) _arguments $common $start ;;
+		serve) _arguments $common $start $keep ;;
 		exec)
-			_arguments $common $start \
+			_arguments $common $start $keep \
+				'(-v --verbose)'{-v,--verbose}'[say what was changed]' \
 				'(-r --result)'{-r,--result}'[write the result object]:file:_files' \
 				'(-t --timeout)'{-t,--timeout}'[shorter time limit]:time:' \
 				'*::command:_normal' ;;
 		run)
-			_arguments $common $start \
+			_arguments $common $start $keep \
 				'(-j --json)'{-j,--json}'[arguments as one JSON object]:object:' \
 				'(-f --format)'{-f,--format}'[what is printed]:format:(text json)' \
 				'1:tool:' '*:argument:' ;;
+		changes)
+			_arguments $common $keep '1:verb:(list diff commit discard)' '*:path:_files' \
+				'(-w --workspace)'{-w,--workspace}'[whose session is meant]:directory:_directories' \
+				'--uid-range[host uids that cells run under]:BASE\:COUNT:' \
+				'--stat[counts of lines]' '*--overwrite[commit over a conflict]:path:_files' \
+				'(-y --yes)'{-y,--yes}'[do not ask]' '(-j --json)'{-j,--json}'[the result object]' ;;
+		sessions)
+			_arguments $common '1:verb:(list resume discard snapshot rollback fork drop)' \
+				'*:session:_toolcell_sessions' '--sessions[where sessions are kept]:directory:_directories' \
+				'--uid-range[host uids that cells run under]:BASE\:COUNT:' \
+				'(-y --yes)'{-y,--yes}'[do not ask]' '(-j --json)'{-j,--json}'[JSON]' ;;
 		doctor)
 			_arguments $common '(-j --json)'{-j,--json}'[one JSON object]' \
 				'(-w --workspace)'{-w,--workspace}'[probe this file system]:directory:_directories' \
+				'--sessions[probe this folder]:directory:_directories' \
 				'--uid-range[probe these uids]:BASE\:COUNT:' ;;
 		policy)
 			_arguments $common '1:verb:(check show list schema)' '*:policy:{_toolcell_names policy}' \

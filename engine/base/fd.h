@@ -66,7 +66,7 @@ MUST_USE int fd_seal(int fd);
 /** fd_check_sealed - 0 when @fd carries all seals of fd_memfd_sealed, else -EPERM */
 MUST_USE int fd_check_sealed(int fd, struct err *err);
 
-#define FD_PASS_MAX 8
+#define FD_PASS_MAX 16
 
 /**
  * fd_send - one datagram with descriptors; sendmsg(2) with SCM_RIGHTS, MSG_NOSIGNAL

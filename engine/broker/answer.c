@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "broker/cut.h"
 #include "broker/result.h"
 #include "broker/state.h"
 
 #define BODY_BYTES ((size_t)10000)	  /* of the text half: what hosts show without cutting */
+#define CONSUMED_BYTES ((size_t)204800)	  /* ... of a tool whose text is what was asked for */
 #define DIGESTED_END_BYTES ((size_t)2048) /* of either end of a stream, when a digest has read it */
 
 struct answer {
@@ -26,9 +28,12 @@ struct answer {
 	char *uris[STREAM_N];
 	json_t *data;
 	json_t *denials;
+	json_t *reported; /* denials of the tool's own program; NULL: none */
 	struct buf digest_text;
 	const char *data_error;
+	char digest_error[160]; /* what the digest says of it */
 	bool digest_denies;
+	bool consumed; /* the digest's reply stands for stdout */
 	struct buf error;
 };
 
@@ -40,8 +45,33 @@ static void answer_fini(struct answer *a)
 	}
 	json_decref(a->data);
 	json_decref(a->denials);
+	json_decref(a->reported);
 	buf_fini(&a->digest_text);
 	buf_fini(&a->error);
+}
+
+static bool is_consumed(const struct call *c)
+{
+	return json_is_true(json_object_get(json_object_get(c->tool, "output"), "consumed"));
+}
+
+/* What the engine itself has to say, in place of a tool's output. */
+static int take_own(struct answer *a)
+{
+	const char *text = a->call->own_text;
+
+	a->data = json_incref(a->call->own_data);
+	return text ? buf_puts(&a->digest_text, text) : 0;
+}
+
+/* A digest that lives can still have found no answer in what the tool wrote. */
+static void take_digest_error(struct answer *a, json_t *error)
+{
+	const char *text = json_string_value(error);
+
+	if (text)
+		a->data_error = text_quote(a->digest_error, sizeof(a->digest_error), text,
+					   json_string_length(error));
 }
 
 static int take_digest(struct answer *a)
@@ -52,12 +82,15 @@ static int take_digest(struct answer *a)
 	int r = 0;
 
 	if (!digest->used)
-		return 0;
+		return take_own(a);
 	reply = digest->done ? digest_io_reply(digest, &a->data_error) : NULL;
 	if (!digest->done)
 		a->data_error = "the call ended before its digest did";
 	if (!reply)
 		return 0;
+	take_digest_error(a, json_object_get(reply, "error"));
+	a->consumed = is_consumed(a->call) && !a->data_error;
+	a->reported = json_incref(json_object_get(reply, "denials"));
 	if (json_is_object(json_object_get(reply, "data")))
 		a->data = json_incref(json_object_get(reply, "data"));
 	text = json_object_get(reply, "text");
@@ -65,7 +98,8 @@ static int take_digest(struct answer *a)
 		json_t *safe = result_safe_string(json_string_value(text));
 
 		r = safe ? cut_append(&a->digest_text, json_string_value(safe),
-				      json_string_length(safe), BODY_BYTES, NULL)
+				      json_string_length(safe),
+				      a->consumed ? CONSUMED_BYTES : BODY_BYTES, NULL)
 			 : -ENOMEM;
 		json_decref(safe);
 	}
@@ -89,6 +123,12 @@ static int take_stream(struct answer *a, int which, const char *name)
 	uint64_t omitted = 0;
 	int r = 0;
 
+	/* Its bytes were no text for a reader, and what they said is in `data`. */
+	if (which == STREAM_STDOUT && a->consumed) {
+		a->streams[which] = result_stream("", out->bytes, false, output_encoding(out),
+						  NULL);
+		return a->streams[which] ? 0 : -ENOMEM;
+	}
 	if (out->ends)
 		r = output_append_text(out, end_bytes, NULL, &text, &omitted);
 	if (r == 0 && out->ends && !is_faithful(out, &text, omitted))
@@ -145,7 +185,7 @@ static int build_body(const struct answer *a, struct buf *body)
 	size_t share = both ? BODY_BYTES / 2 : BODY_BYTES;
 	int r;
 
-	if (a->digest_text.len > 0)
+	if (a->digest_text.len > 0 || a->consumed)
 		return buf_append(body, a->digest_text.data, a->digest_text.len);
 	if (c->merged.ends)
 		return append_output(
@@ -192,8 +232,14 @@ static int take_denials(struct answer *a)
 	a->denials = c->denials ? json_incref(c->denials) : json_array();
 	if (!a->denials)
 		return -ENOMEM;
-	return denials_append_limits(a->denials, &c->ended, c->broker->policy, c->wall_asked,
-				     output);
+	if (a->reported && denials_append_reported(a->denials, a->reported, c) < 0)
+		return -ENOMEM;
+	return denials_append_limits(a->denials,
+				     &(struct denial_source){.ended = &c->ended,
+							     .policy = c->broker->policy,
+							     .wall_asked = c->wall_asked,
+							     .over_quota = c->over_quota,
+							     .output_bytes = output});
 }
 
 static int gather(struct answer *a)
@@ -219,25 +265,25 @@ static int gather(struct answer *a)
 static char *build_text(const struct answer *a)
 {
 	struct buf body = {0};
-	struct buf note = {.cap = 512};
 	char *text = NULL;
 	int r = build_body(a, &body);
 
-	if (r == 0 && a->data_error)
-		r = buf_printf(&note, "no structured data: %s", a->data_error);
 	if (r == 0)
 		text = text_half(&(struct text_parts){
 			.status = a->status,
 			.body = body.data,
 			.error = a->error.data,
-			.note = note.data,
-			.policy = a->call->digest_call ? NULL : a->call->broker->policy,
+			.note = a->call->note,
+			.data_error = a->data_error,
+			.over_quota = a->call->over_quota,
+			.policy = a->call->digest_call || a->call->own_text
+					  ? NULL
+					  : a->call->broker->policy,
 			.network = a->call->cell && a->call->cell->net != IMAGE_NET_NONE,
 			.denials = a->denials,
 			.ended = &a->call->ended,
 		});
 	buf_fini(&body);
-	buf_fini(&note);
 	return text;
 }
 
@@ -252,6 +298,7 @@ static json_t *take_out(json_t **field)
 static json_t *build_result(struct answer *a)
 {
 	struct call *c = a->call;
+	char session[BRANCH_NAME_BYTES];
 
 	return result_new(&(struct result_source){
 		.call = c->name,
@@ -263,9 +310,12 @@ static json_t *build_result(struct answer *a)
 		.ready = c->broker->config->ready,
 		.error = a->error.data,
 		.data_error = a->data_error,
+		.session = branch_name(c->broker, c->branch, session),
+		.changes_missing = c->changes_missing,
 		.out = take_out(&a->streams[STREAM_STDOUT]),
 		.err = take_out(&a->streams[STREAM_STDERR]),
 		.data = take_out(&a->data),
+		.changes = take_out(&c->changes),
 		.denials = take_out(&a->denials),
 	});
 }

@@ -22,6 +22,11 @@ struct broker_config {
 	const char *workspace;	    /* path inside cells and outside */
 	const char *const *environ; /* operator's environment: values for `pass` */
 	bool fixtures;		    /* rpc conformance fixtures */
+	/* The session whose layers take the writes, as frame_ready.session says. */
+	const char *session_id; /* "k3f9abcd"; NULL: none, or one without a name */
+	const char
+		*session_note; /* for the model: what a resumed one holds; NULL: nothing to say */
+	uint32_t branch;       /* of a call that names none; 0 stands for 1 */
 };
 
 /**
@@ -37,7 +42,11 @@ struct broker_config {
 MUST_USE int broker_serve(const struct broker_config *config, struct err *err);
 
 /**
- * broker_run_one - one call without a driver: `toolcell run TOOL --json`
+ * broker_run_one - one call without a driver: `toolcell run TOOL --json`, `toolcell changes ...`
+ *
+ * The tools for a session's changes are there whatever workspace.driver says: that binds drivers, and
+ * this is a person. What a rollback has left behind is cleared away before we return.
+ *
  * @arguments_json: text of the arguments object
  * @ret_result:     malloc'ed JSON text of the result object; caller frees
  * @ret_text:       malloc'ed text half; caller frees

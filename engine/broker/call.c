@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fd.h"
 #include "broker/answer.h"
+#include "broker/ask.h"
+#include "broker/changes.h"
 #include "broker/result.h"
 #include "broker/state.h"
 
@@ -23,6 +26,7 @@ static struct call *call_new(struct broker *b, const char *name, const char *too
 	c->broker = b;
 	c->id = ++b->next_id;
 	c->stdin_fd = -1;
+	c->summary_fd = -1;
 	c->order_fd = -1;
 	for (int i = 0; i < STREAM_N; i++)
 		c->streams[i] = (struct call_stream){.call = c, .fd = -1, .output.spill_fd = -1};
@@ -49,6 +53,11 @@ static void call_free(struct call *c)
 	output_fini(&c->merged, NULL);
 	manifest_call_fini(&c->expanded);
 	json_decref(c->denials);
+	json_decref(c->changes);
+	json_decref(c->own_data);
+	fd_closep(&c->summary_fd);
+	free(c->own_text);
+	free(c->note);
 	free(c->cwd);
 	free(c->digest_call);
 	free(c->name);
@@ -108,18 +117,19 @@ static void init_limits(struct call *c)
 		c->ended.limits.wall_ms = c->wall_ms;
 }
 
-int broker_call_accept(struct broker *b, struct rpc_call *rpc, const char *name, const char *tool,
-		       json_t *arguments)
+int broker_call_accept(struct broker *b, const struct call_request *request)
 {
-	struct call *c = call_new(b, name, tool);
+	struct call *c = call_new(b, request->name, request->tool);
+	struct rpc_call *rpc = request->rpc;
 
 	if (!c)
 		return -ENOMEM;
 	c->rpc = rpc;
+	c->finish = request->finish;
 	append(b, c);
 	if (rpc)
 		rpc_call_set_data(rpc, c);
-	broker_call_prepare(c, arguments);
+	broker_call_prepare(c, request);
 	init_limits(c);
 	if (c->state != CALL_QUEUED)
 		return 0;
@@ -150,6 +160,14 @@ void broker_call_cancel(struct call *c)
 		c->ended.cause = FRAME_CAUSE_CANCELLED;
 		c->state = CALL_DONE;
 		break;
+	case CALL_ASKING:
+		/* What the launcher has begun is done in a moment, and its answer is awaited. */
+		c->kill_cause = FRAME_CAUSE_CANCELLED;
+		if (c->ask.sent)
+			break;
+		c->ended.cause = FRAME_CAUSE_CANCELLED;
+		c->state = CALL_DONE;
+		break;
 	case CALL_RUNNING:
 		if (!c->kill_sent)
 			c->kill_cause = FRAME_CAUSE_CANCELLED;
@@ -174,7 +192,7 @@ void calls_lose_all(struct broker *b, const char *text)
 {
 	for (struct call *c = b->first; c; c = c->next) {
 		leave_queue(c);
-		if (c->state == CALL_QUEUED || c->state == CALL_RUNNING)
+		if (c->state == CALL_QUEUED || c->state == CALL_ASKING || c->state == CALL_RUNNING)
 			broker_call_error(c, EPIPE, text);
 		c->state = CALL_DONE;
 	}
@@ -202,6 +220,7 @@ void broker_call_end(struct call *c, const struct frame_ended *ended)
 	/* A call that the launcher refused has none of its own. */
 	if (c->ended.limits.wall_ms == 0)
 		c->ended.limits = limits;
+	changes_take(c);
 	c->state = CALL_DRAINING;
 	drain_begin_end(c);
 }
@@ -244,6 +263,7 @@ static void tick(struct call *c, int64_t now_ms)
 {
 	if (c->state == CALL_QUEUED || c->state == CALL_RUNNING)
 		send_progress(c, now_ms);
+	ask_tick(c, now_ms);
 	if (c->state == CALL_RUNNING)
 		frames_kill(c);
 	if (c->digest.used)
@@ -270,6 +290,8 @@ int64_t calls_deadline(const struct broker *b)
 	for (const struct call *c = b->first; c; c = c->next) {
 		if (c->state == CALL_DONE)
 			return 0;
+		if (c->state == CALL_ASKING && !c->ask.sent)
+			deadline = MIN(deadline, c->ask.again_ms);
 		if (c->state == CALL_DRAINING)
 			deadline = MIN(deadline, c->drain_deadline_ms);
 		else if (c->state != CALL_DIGESTING && !queue_is_full(&b->queue))
@@ -298,12 +320,39 @@ static int init_outputs(struct call *c)
 	return r;
 }
 
+/* The engine's own tool. Return: -EAGAIN when the launcher takes no more now. */
+static int ask(struct call *c)
+{
+	int r = ask_start(c);
+
+	if (r == -EAGAIN)
+		return r;
+	c->broker->queued--;
+	c->broker->queued_bytes -= c->bytes;
+	return 0; /* a launcher that is lost ends every call */
+}
+
+/* What has come to be while it waited. Return: whether it may still start. */
+static bool may_launch(struct call *c)
+{
+	if (place_is_there(c) && !(c->cell && changes_refuse_over_quota(c)))
+		return true;
+	c->broker->queued--;
+	c->broker->queued_bytes -= c->bytes;
+	return false;
+}
+
 /* Return: -EAGAIN when the launcher takes no more now. */
 static int launch(struct call *c)
 {
 	struct err err = {0};
-	int r = init_outputs(c);
+	int r;
 
+	if (!may_launch(c))
+		return 0;
+	if (!c->cell)
+		return ask(c);
+	r = init_outputs(c);
 	resources_make_room(c->broker);
 	if (r == 0)
 		r = frames_launch(c, &err);
@@ -325,15 +374,38 @@ static int launch(struct call *c)
 	return 0;
 }
 
+/* A call that waits for what can be done again at any time shall not. */
+static void give_way(struct broker *b, const struct call *c)
+{
+	if (!b->purge || b->purge == c || b->purge->branch != c->branch)
+		return;
+	b->purge_wanted = true;
+	broker_call_cancel(b->purge);
+}
+
 void calls_pump(struct broker *b)
 {
 	uint32_t calls_max = b->config->ready->calls_max;
-	unsigned int most = MIN((unsigned int)calls_max, BROKER_RUNNING_MAX);
+	unsigned int least = MIN((unsigned int)calls_max, BROKER_RUNNING_MAX);
+	unsigned int most = MAX(least, 1U);
+	struct gate gate;
 
-	for (struct call *c = b->first; c && b->running < MAX(most, 1U) && b->failed == 0;
-	     c = c->next)
-		if (c->state == CALL_QUEUED && launch(c) == -EAGAIN)
+	gate_init(&gate, b);
+	for (struct call *c = b->first; c && b->failed == 0; c = c->next) {
+		bool room = b->running < most || !c->cell;
+
+		if (c->state != CALL_QUEUED)
+			continue;
+		if (!room || !gate_is_open(&gate, c)) {
+			gate_wait(&gate, c);
+			give_way(b, c);
+			continue;
+		}
+		if (launch(c) == -EAGAIN)
 			return;
+		if (c->state == CALL_RUNNING || c->state == CALL_ASKING)
+			gate_enter(&gate, c);
+	}
 }
 
 static void settle(struct broker *b, struct call *c)
@@ -345,11 +417,14 @@ static void settle(struct broker *b, struct call *c)
 	drain_stop(c);
 	if (answer_build(c, &result, &text) < 0) {
 		broker_lose(b, ENOMEM, "no memory for the result of a call");
+	} else if (c->finish) {
+		c->finish(c, result, text);
 	} else if (c->rpc) {
 		rpc_call_finish(c->rpc, result, text);
 	} else {
 		b->one_result = json_dumps(result, RPC_DUMP_FLAGS);
 		b->one_text = text;
+		b->one_done = b->failed == 0;
 		text = NULL;
 		if (!b->one_result)
 			broker_lose(b, ENOMEM, "no memory for the result of a call");

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "broker/state.h"
 
 static const struct limit_row {
@@ -54,6 +55,23 @@ json_t *denial_new(const char *layer, const char *operation, const char *object,
 	return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?}", "layer", layer, "operation",
 			 operation, "object", object, "errno", errno_name, "rule", rule, "remedy",
 			 remedy);
+}
+
+int denial_line(struct buf *out, const char *text)
+{
+	struct buf safe = {.cap = out->cap};
+	int r = text_append_safe(&safe, text, strlen(text));
+
+	/* Of the control characters these two are left: a reader shall not take one line for two. */
+	for (size_t i = 0; i < safe.len && r == 0; i++) {
+		char c = safe.data[i];
+
+		r = c == '\n'	? buf_puts(out, "\\n")
+		    : c == '\t' ? buf_puts(out, "\\t")
+				: buf_append(out, &c, 1);
+	}
+	buf_fini(&safe);
+	return r;
 }
 
 static uint64_t field(const void *record, size_t at)
@@ -120,6 +138,25 @@ static json_t *limit_denial(const struct limit_row *row, const struct frame_ende
 	return denial;
 }
 
+/* Not the size of one file: what the session's layers hold together. */
+static int append_quota(json_t *denials, const struct denial_source *s)
+{
+	char rule[256];
+	json_t *denial;
+	json_t *numbers;
+
+	(void)snprintf(rule, sizeof(rule), "policies/%s.json#/workspace/quota", s->policy);
+	denial = denial_new("limit", "write a file", "the session's layers", "EDQUOT", rule,
+			    "commit or discard changes, or raise workspace.quota in the policy");
+	numbers = json_pack("{s:o}", "value", number(s->ended->limits.session_bytes));
+	if (!denial || !numbers || json_object_update(denial, numbers) < 0) {
+		json_decref(denial);
+		denial = NULL;
+	}
+	json_decref(numbers);
+	return json_array_append_new(denials, denial);
+}
+
 /* The filter answers with an error where a tool can cope; a call that no tool needs kills. */
 static int append_seccomp(json_t *denials, const struct frame_ended *ended, const char *policy)
 {
@@ -156,20 +193,24 @@ static int append_refusal(json_t *denials, const struct frame_ended *ended, cons
 	return json_array_append_new(denials, denial);
 }
 
-int denials_append_limits(json_t *denials, const struct frame_ended *ended, const char *policy,
-			  bool wall_asked, uint64_t output_bytes)
+int denials_append_limits(json_t *denials, const struct denial_source *s)
 {
+	const struct frame_ended *ended = s->ended;
+	bool quota = s->over_quota && ended->cause == FRAME_CAUSE_DISK_LIMIT;
+
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		uint64_t count = count_of(&rows[i], ended);
-		bool asked = wall_asked && rows[i].cause == FRAME_CAUSE_WALL_LIMIT;
+		bool asked = s->wall_asked && rows[i].cause == FRAME_CAUSE_WALL_LIMIT;
 
-		if (count > 0 &&
-		    json_array_append_new(denials, limit_denial(&rows[i], ended, policy, asked,
-								output_bytes, count)) < 0)
+		if (count == 0 || (quota && rows[i].cause == FRAME_CAUSE_DISK_LIMIT))
+			continue;
+		if (json_array_append_new(denials, limit_denial(&rows[i], ended, s->policy, asked,
+								s->output_bytes, count)) < 0)
 			return -ENOMEM;
 	}
-	if (append_seccomp(denials, ended, policy) < 0 ||
-	    append_refusal(denials, ended, policy) < 0)
+	if ((quota && append_quota(denials, s) < 0) ||
+	    append_seccomp(denials, ended, s->policy) < 0 ||
+	    append_refusal(denials, ended, s->policy) < 0)
 		return -ENOMEM;
 	return 0;
 }

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "broker/ask.h"
+#include "broker/changes.h"
 #include "broker/order.h"
 #include "broker/state.h"
 #include "wire/plan.h"
@@ -36,7 +38,8 @@ static void on_started(struct broker *b, struct call *c, const void *frame)
 
 static bool ended_is_sane(const struct frame_ended *e)
 {
-	return e->cause < FRAME_CAUSE_N && (e->layers & ~(uint32_t)FRAME_LAYER_ALL) == 0 &&
+	return e->cause < FRAME_CAUSE_N && e->workspace < FRAME_WORKSPACE_N &&
+	       (e->layers & ~(uint32_t)FRAME_LAYER_ALL) == 0 &&
 	       (e->missing & ~(uint32_t)FRAME_LAYER_ALL) == 0 &&
 	       memchr(e->error, '\0', sizeof(e->error)) != NULL;
 }
@@ -53,6 +56,16 @@ static void on_ended(struct broker *b, struct call *c, const void *frame)
 	broker_call_end(c, ended);
 }
 
+static void on_session_done(struct broker *b, struct call *c, const void *frame)
+{
+	const struct frame_session_done *done = frame;
+
+	if (!c->ask.sent || !ask_is_sane(done))
+		broker_lose(b, EPROTO, "the launcher's answer about the session makes no sense");
+	else
+		ask_end(c, done);
+}
+
 static void on_fatal(struct broker *b, struct call *c, const void *frame)
 {
 	const struct frame_fatal *fatal = frame;
@@ -66,13 +79,14 @@ static void on_fatal(struct broker *b, struct call *c, const void *frame)
 
 static const struct frame_row {
 	uint32_t type;
+	enum call_state state; /* of the call that it names; CALL_DONE: it names none */
 	size_t bytes;
-	bool of_call; /* names a call that runs */
 	void (*handle)(struct broker *b, struct call *c, const void *frame);
 } rows[] = {
-	{FRAME_STARTED, sizeof(struct frame_started), true, on_started},
-	{FRAME_ENDED, sizeof(struct frame_ended), true, on_ended},
-	{FRAME_FATAL, sizeof(struct frame_fatal), false, on_fatal},
+	{FRAME_STARTED, CALL_RUNNING, sizeof(struct frame_started), on_started},
+	{FRAME_ENDED, CALL_RUNNING, sizeof(struct frame_ended), on_ended},
+	{FRAME_SESSION_DONE, CALL_ASKING, sizeof(struct frame_session_done), on_session_done},
+	{FRAME_FATAL, CALL_DONE, sizeof(struct frame_fatal), on_fatal},
 };
 
 static const struct frame_row *find_row(uint32_t type)
@@ -99,9 +113,9 @@ static void take_frame(struct broker *b, const void *frame, size_t len)
 		broker_lose(b, EPROTO, "the launcher sent a frame of unknown type or length");
 		return;
 	}
-	if (row->of_call) {
+	if (row->state != CALL_DONE) {
 		c = find_call(b, head.call);
-		if (!c || c->state != CALL_RUNNING ||
+		if (!c || c->state != row->state ||
 		    (head.type == FRAME_STARTED && c->frame_started)) {
 			broker_lose(b, EPROTO,
 				    "the launcher sent a frame for a call that does not run");
@@ -148,8 +162,7 @@ int frames_watch(struct broker *b)
 			launcher_ready, b);
 }
 
-/* Return: 0; -EAGAIN: when the launcher reads again; anything else: the launcher is lost. */
-static int send_frame(struct broker *b, const void *frame, size_t len, const int *fds, size_t n)
+int frames_send(struct broker *b, const void *frame, size_t len, const int *fds, size_t n)
 {
 	int r = fd_send(b->config->launcher_fd, frame, len, fds, n);
 
@@ -170,7 +183,7 @@ void frames_kill(struct call *c)
 	};
 
 	if (c->state == CALL_RUNNING && !c->kill_sent && c->kill_cause != FRAME_CAUSE_EXIT)
-		c->kill_sent = send_frame(c->broker, &kill, sizeof(kill), NULL, 0) == 0;
+		c->kill_sent = frames_send(c->broker, &kill, sizeof(kill), NULL, 0) == 0;
 }
 
 struct pipes {
@@ -221,19 +234,24 @@ static int seal_plan(struct call *c, int *ret_fd, struct err *err)
 
 static int send_call(struct call *c, int plan, const struct pipes *pipes)
 {
-	const int fds[FRAME_CALL_FDS] = {
+	bool summary = c->summary_fd >= 0;
+	const int fds[FRAME_CALL_FDS_MAX] = {
 		[FRAME_FD_PLAN] = plan,
 		[FRAME_FD_STDIN] = pipes->theirs[0],
 		[FRAME_FD_STDOUT] = pipes->theirs[1],
 		[FRAME_FD_STDERR] = pipes->theirs[2],
+		[FRAME_FD_SUMMARY] = c->summary_fd,
 	};
 	struct frame_call frame = {
 		.head = {FRAME_CALL, sizeof(frame), c->id},
 		.cell = c->cell_index,
+		.flags = summary ? FRAME_CALL_SUMMARY : 0,
+		.branch = c->branch,
 		.wall_ms = c->wall_ms,
 	};
 
-	return send_frame(c->broker, &frame, sizeof(frame), fds, FRAME_CALL_FDS);
+	return frames_send(c->broker, &frame, sizeof(frame), fds,
+			   summary ? FRAME_CALL_FDS_MAX : FRAME_CALL_FDS);
 }
 
 int frames_launch(struct call *c, struct err *err)
@@ -248,6 +266,9 @@ int frames_launch(struct call *c, struct err *err)
 	r = seal_plan(c, &plan, err);
 	if (r < 0)
 		return r;
+	r = changes_are_wanted(c) ? changes_open(c) : 0;
+	if (r < 0)
+		return err_set(err, -r, "cannot make room for what the tool changes");
 	/* Before the tool can write: what became ready unwatched would have lost its order. */
 	stdin_fd = fd_take(&pipes.ours[0]);
 	r = drain_start(c, &pipes.ours[1], stdin_fd);

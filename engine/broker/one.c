@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/inner.h"
 #include "broker/result.h"
 #include "broker/state.h"
 
@@ -30,16 +31,23 @@ static json_t *parse_arguments(const char *text, struct err *err)
 
 static int run_call(struct broker *b, const char *tool, json_t *arguments, struct err *err)
 {
-	int r = broker_call_accept(b, NULL, "c-1", tool, arguments);
+	int r = broker_call_accept(b, &(struct call_request){.name = "c-1",
+							     .tool = tool,
+							     .arguments = arguments,
+							     .branch = b->config->branch,
+							     .person = true});
 
 	if (r < 0)
 		return err_set(err, -r, "no memory for the call");
 	calls_pump(b);
-	while (b->first) {
+	/* The last step may begin a purge, which is a call, too. */
+	while (b->first && b->failed == 0) {
 		r = broker_step(b);
 		if (r < 0)
 			return err_set(err, -r, "cannot wait for the launcher");
 	}
+	if (b->failed == 0 || b->one_done)
+		return 0;
 	if (err)
 		*err = b->failure;
 	return b->failed;
@@ -99,7 +107,11 @@ int broker_result_from_frame(const struct image *image, const struct image_cell 
 	json_t *result;
 	char *text;
 
-	if (denials && denials_append_limits(denials, ended, policy, false, UINT64_MAX) < 0) {
+	if (denials &&
+	    denials_append_limits(denials, &(struct denial_source){.ended = ended,
+								   .policy = policy,
+								   .output_bytes = UINT64_MAX}) <
+		    0) {
 		json_decref(denials);
 		denials = NULL;
 	}

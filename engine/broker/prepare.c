@@ -1,8 +1,8 @@
 /*
  * Theory of operation: from a driver's words to a call that can be launched. In order: find the tool,
- * validate the arguments against its schema, expand them, place the working directory, take the
- * limits. The first step that says no ends it, with a denial that names the rule. Nothing of this
- * opens a path: where a working directory really leads is decided inside the cell, by the kernel.
+ * validate the arguments against its schema, expand them, place the call (place.c), take the limits.
+ * The first step that says no ends it, with a denial that names the rule. A tool that the engine
+ * itself is (ask.c) needs no more than to be validated and placed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "broker/ask.h"
 #include "broker/state.h"
 
-#define CWD_BYTES_MAX 4095U
 #define NAMES_MAX 256U
 #define DIGEST_CALL_BYTES_MAX ((size_t)1 << 20) /* digest/protocol.h */
 
@@ -102,79 +102,6 @@ static void refuse_pattern(struct call *c, const struct err *err)
 	broker_call_refuse(c, "call", c->tool_name, rule.data,
 			   "stay within what the agent's file grants of this tool", err->text);
 	buf_fini(&rule);
-}
-
-/*
- * @path, lexically clean, appended to @out component by component.
- * Return: 0; -EPERM when ".." would leave "/" or the path is too long for Linux.
- */
-static int join(struct buf *out, const char *path)
-{
-	while (*path) {
-		size_t len = strcspn(path, "/");
-		char *slash;
-		int r = 0;
-
-		if (len == 2 && path[0] == '.' && path[1] == '.') {
-			slash = out->len > 0 ? memrchr(out->data, '/', out->len) : NULL;
-			if (!slash)
-				return -EPERM;
-			out->len = (size_t)(slash - out->data);
-			*slash = '\0';
-		} else if (len > 0 && !(len == 1 && path[0] == '.')) {
-			r = buf_append(out, "/", 1);
-			if (r == 0)
-				r = buf_append(out, path, len);
-		}
-		if (r < 0)
-			return r == -ENOMEM ? r : -EPERM;
-		path += len;
-		path += *path == '/';
-	}
-	return 0;
-}
-
-static bool is_below(const char *path, const char *folder)
-{
-	size_t len = strlen(folder);
-
-	return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
-
-static void refuse_cwd(struct call *c, const char *wanted)
-{
-	struct buf rule = {.cap = 1024};
-	struct buf remedy = {.cap = CWD_BYTES_MAX + 128};
-	char cwd[256];
-	struct err err;
-
-	text_quote(cwd, sizeof(cwd), wanted, strlen(wanted));
-	err_set(&err, EPERM, "working directory \"%s\" is outside of the workspace", cwd);
-	(void)!buf_printf(&rule, "tools/%s.json#/driver/cwd", c->tool_name);
-	(void)!buf_printf(&remedy, "give a folder below %s", c->broker->config->workspace);
-	broker_call_refuse(c, "argument", cwd, rule.data, remedy.data, err.text);
-	buf_fini(&rule);
-	buf_fini(&remedy);
-}
-
-static void place_cwd(struct call *c)
-{
-	const char *workspace = c->broker->config->workspace;
-	const char *given = c->expanded.cwd ? c->expanded.cwd : "";
-	struct buf path = {.cap = CWD_BYTES_MAX};
-	int r = 0;
-
-	if (given[0] != '/')
-		r = join(&path, workspace);
-	if (r == 0)
-		r = join(&path, given);
-	if (r == 0 && path.data && is_below(path.data, workspace))
-		c->cwd = buf_take(&path, NULL);
-	else if (r == -ENOMEM)
-		broker_call_error(c, ENOMEM, "no memory for the call");
-	else
-		refuse_cwd(c, given);
-	buf_fini(&path);
 }
 
 /* The shortest of what the driver asks, the tool's manifest says and the cell allows. */
@@ -276,12 +203,104 @@ static bool expand(struct call *c, json_t *arguments)
 	return r == 0;
 }
 
-void broker_call_prepare(struct call *c, json_t *arguments)
+/* The operator's catalog comes first: there the tools are whole. */
+static json_t *find_tool(const struct broker *b, const char *name, bool person)
+{
+	json_t *tool = person ? manifest_find_operator_tool(b->catalog, name) : NULL;
+
+	return tool ? tool : manifest_find_tool(b->catalog, name);
+}
+
+static int push_argument(struct manifest_call *call, size_t *n, const char *text)
+{
+	char **argv = reallocarray(call->argv, *n + 2, sizeof(*argv));
+
+	if (!argv)
+		return -ENOMEM;
+	call->argv = argv;
+	argv[*n] = strdup(text);
+	if (!argv[*n])
+		return -ENOMEM;
+	argv[++*n] = NULL;
+	return 0;
+}
+
+/* What toolcell-changes has to know and nobody may choose for it. */
+static int append_branch(struct call *c)
+{
+	const char *id = c->broker->config->session_id;
+	char branch[16];
+	size_t n = 0;
+	int r;
+
+	while (c->expanded.argv[n])
+		n++;
+	(void)snprintf(branch, sizeof(branch), "%u", c->branch);
+	r = push_argument(&c->expanded, &n, "--branch");
+	if (r == 0)
+		r = push_argument(&c->expanded, &n, branch);
+	if (r == 0 && id)
+		r = push_argument(&c->expanded, &n, "--session");
+	if (r == 0 && id)
+		r = push_argument(&c->expanded, &n, id);
+	return r;
+}
+
+/* The program of @c's tool with one word, for a call of the broker's own. */
+static bool expand_verb(struct call *c, const char *verb)
+{
+	json_t *argv = json_object_get(c->tool, "argv");
+	const char *program = json_string_value(json_array_get(argv, 0));
+	size_t n = 0;
+	int r = program ? 0 : -EINVAL;
+
+	if (r == 0)
+		r = push_argument(&c->expanded, &n, program);
+	if (r == 0)
+		r = push_argument(&c->expanded, &n, verb);
+	c->expanded.stdin_text = strdup("{}");
+	c->expanded.stdin_len = c->expanded.stdin_text ? 2 : 0;
+	if (r < 0 || !c->expanded.stdin_text)
+		broker_call_error(c, ENOMEM, "no memory for the call");
+	return c->state == CALL_QUEUED;
+}
+
+static void prepare_builtin(struct call *c, const struct call_request *request)
+{
+	struct err err = {0};
+
+	if (manifest_validate(c->tool, request->arguments, &err) < 0)
+		refuse_argument(c, &err);
+	else if (place_branch(c, request))
+		ask_prepare(c, request->arguments);
+}
+
+static void prepare_program(struct call *c, const struct call_request *request)
+{
+	if (!find_cell(c)) {
+		broker_call_error(c, EINVAL, "the policy image has no cell for this tool");
+		return;
+	}
+	if (request->verb ? !expand_verb(c, request->verb) : !expand(c, request->arguments))
+		return;
+	if (!place_branch(c, request))
+		return;
+	if (json_object_get(c->tool, "cell_kind") && append_branch(c) < 0) {
+		broker_call_error(c, ENOMEM, "no memory for the call");
+		return;
+	}
+	place_cwd(c);
+	if (c->state == CALL_QUEUED && !request->verb)
+		prepare_digest(c, request->arguments);
+	take_limits(c);
+}
+
+void broker_call_prepare(struct call *c, const struct call_request *request)
 {
 	struct broker *b = c->broker;
 	char *canonical;
 
-	c->tool = manifest_find_tool(b->catalog, c->tool_name);
+	c->tool = find_tool(b, c->tool_name, request->person);
 	if (!c->tool || !text_of(c->tool, "name")) {
 		c->tool = NULL;
 		refuse_unknown(c);
@@ -294,16 +313,11 @@ void broker_call_prepare(struct call *c, json_t *arguments)
 	}
 	free(c->tool_name);
 	c->tool_name = canonical;
-	if (!find_cell(c)) {
-		broker_call_error(c, EINVAL, "the policy image has no cell for this tool");
-		return;
-	}
-	if (!expand(c, arguments))
-		return;
-	place_cwd(c);
-	if (c->state == CALL_QUEUED)
-		prepare_digest(c, arguments);
-	take_limits(c);
+	c->purge = request->verb;
+	if (json_object_get(c->tool, "builtin"))
+		prepare_builtin(c, request);
+	else
+		prepare_program(c, request);
 	c->bytes = vector_bytes(c->expanded.argv) + vector_bytes(c->expanded.env) +
 		   c->expanded.stdin_len + (c->digest_call ? strlen(c->digest_call) : 0);
 }

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "broker/inner.h"
 #include "broker/state.h"
 
 #define URI_PROMPT "toolcell://agent/prompt"
@@ -122,6 +123,25 @@ static const char *agent_prompt(const struct broker *b)
 	return json_string_value(json_object_get(json_object_get(b->catalog, "agent"), "prompt"));
 }
 
+static int list_changes(const struct broker *b, json_t *list)
+{
+	char name[BRANCH_NAME_BYTES];
+	char uri[BRANCH_NAME_BYTES + sizeof(BROKER_URI_CHANGES)];
+	char title[BRANCH_NAME_BYTES + 32];
+	int r = 0;
+
+	for (uint32_t i = 1; i < BRANCH_N && r == 0 && inner_has_diff(b); i++) {
+		if (!branch_is_there(b, i) || !branch_name(b, i, name))
+			continue;
+		(void)snprintf(uri, sizeof(uri), BROKER_URI_CHANGES "%s", name);
+		(void)snprintf(title, sizeof(title), "changes of session %s", name);
+		r = json_array_append_new(list, entry(uri, title, "text/x-diff", NULL,
+						      "what is not committed yet, as a unified "
+						      "diff"));
+	}
+	return r;
+}
+
 json_t *resources_list(struct broker *b)
 {
 	json_t *list = json_array();
@@ -136,6 +156,8 @@ json_t *resources_list(struct broker *b)
 			list, entry(URI_POLICY, "policy in force", "application/json", NULL,
 				    "the policy's name, its tools with their limits, and "
 				    "what this machine enforces"));
+	if (r == 0)
+		r = list_changes(b, list);
 	for (size_t i = 0; i < b->n_kept && r == 0; i++) {
 		const struct kept *k = &b->kept[i];
 
@@ -169,11 +191,12 @@ static char *policy_summary(const struct broker *b)
 	json_array_foreach(json_object_get(b->catalog, "tools"), i, tool)
 		if (json_array_append_new(tools, tool_summary(tool)) < 0)
 			break;
-	summary = json_pack("{s:s, s:s?, s:s, s:o, s:O?, s:s, s:i, s:i}", "policy", b->policy,
+	summary = json_pack("{s:s, s:s?, s:s, s:o, s:O?, s:s, s:i, s:i, s:o}", "policy", b->policy,
 			    "agent", b->agent, "workspace", b->config->workspace, "tools", tools,
 			    "warnings", json_object_get(b->catalog, "warnings"), "mode",
 			    ready->root_mode ? "root" : "rootless", "landlock_abi",
-			    (int)ready->landlock_abi, "cgroup_version", (int)ready->cgroup_version);
+			    (int)ready->landlock_abi, "cgroup_version", (int)ready->cgroup_version,
+			    "sessions", branch_names(b));
 	text = summary ? json_dumps(summary, JSON_INDENT(2)) : NULL;
 	json_decref(summary);
 	return text;
@@ -218,8 +241,12 @@ static int read_kept(const struct kept *k, char **ret, size_t *ret_len, const ch
 int resources_read(struct broker *b, const char *uri, char **ret, size_t *ret_len,
 		   const char **ret_mime, struct err *err)
 {
+	size_t prefix = strlen(BROKER_URI_CHANGES);
 	char quoted[256];
+	uint32_t branch;
 
+	if (strncmp(uri, BROKER_URI_CHANGES, prefix) == 0 && inner_has_diff(b))
+		return branch_find(b, uri + prefix, &branch, err) < 0 ? -ENOENT : -EINPROGRESS;
 	if (strcmp(uri, URI_PROMPT) == 0 && agent_prompt(b))
 		return give_text(strdup(agent_prompt(b)), "text/markdown", ret, ret_len, ret_mime,
 				 err);

@@ -125,7 +125,7 @@ static json_t *usage_json(const struct frame_usage *u)
 
 static json_t *limits_json(const struct image_limits *l)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "wall_ms",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "wall_ms",
 			 count_or_null(l->wall_ms, 0), "cpu_ms", count_or_null(l->cpu_ms, 0),
 			 "memory_bytes", count_or_null(l->memory_bytes, 0), "processes",
 			 count_or_null(l->processes, 0), "open_files",
@@ -133,7 +133,9 @@ static json_t *limits_json(const struct image_limits *l)
 			 count_or_null(l->file_bytes, 0), "output_bytes",
 			 count_or_null(l->output_bytes, 0), "cpu_permille",
 			 count_or_null(l->cpu_permille, 0), "io_bytes_per_s",
-			 count_or_null(l->io_bytes_per_s, 0));
+			 count_or_null(l->io_bytes_per_s, 0), "session_bytes",
+			 count_or_null(l->session_bytes, 0), "session_files",
+			 count_or_null(l->session_files, 0));
 }
 
 /* Names of the bits of @layers; those with @prefix without it, or those without it. */
@@ -169,9 +171,14 @@ static const char *cgroup_name(const struct frame_ready *ready, uint32_t layers)
 static const char *const unrecorded[] = {"denials:mount", "denials:landlock", "denials:seccomp",
 					 "denials:network"};
 
-static json_t *missing_json(const struct frame_ended *ended)
+static json_t *missing_json(const struct frame_ended *ended, bool changes)
 {
 	json_t *out = layers_json(ended->missing, NULL);
+
+	if (out && changes && json_array_append_new(out, json_string("changes")) < 0) {
+		json_decref(out);
+		return NULL;
+	}
 
 	for (size_t i = 0; out && ended->layers && i < ARRAY_SIZE(unrecorded); i++)
 		if (json_array_append_new(out, json_string(unrecorded[i])) < 0) {
@@ -181,18 +188,23 @@ static json_t *missing_json(const struct frame_ended *ended)
 	return out;
 }
 
-static json_t *enforced_json(const struct frame_ended *ended, const struct frame_ready *ready)
+static json_t *enforced_json(const struct result_source *s)
 {
+	const struct frame_ended *ended = s->ended;
+	const struct frame_ready *ready = s->ready;
+	const char *workspace = frame_workspace_name(ended->workspace);
 	uint32_t layers = ended->layers;
 	bool landlock = layers & FRAME_LAYER_LANDLOCK;
 
-	return json_pack("{s:s, s:o, s:b, s:i, s:s?, s:b, s:o}", "mode",
+	return json_pack("{s:s, s:o, s:b, s:i, s:s?, s:b, s:s, s:s?, s:o}", "mode",
 			 ready->root_mode ? "root" : "rootless", "namespaces",
 			 layers_json(layers, NAMESPACE_PREFIX), "seccomp",
 			 (layers & FRAME_LAYER_SECCOMP) != 0, "landlock_abi",
 			 landlock ? (int)ready->landlock_abi : 0, "cgroup",
 			 cgroup_name(ready, layers), "private_uid",
-			 (layers & FRAME_LAYER_PRIVATE_UID) != 0, "missing", missing_json(ended));
+			 (layers & FRAME_LAYER_PRIVATE_UID) != 0, "workspace",
+			 workspace ? workspace : "none", "session", s->session, "missing",
+			 missing_json(ended, s->changes_missing));
 }
 
 json_t *result_new(const struct result_source *s)
@@ -200,12 +212,13 @@ json_t *result_new(const struct result_source *s)
 	/* A NULL among the "o" values makes json_pack fail and free the others. */
 	return json_pack(
 		"{s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-		" s:n, s:o}",
+		" s:o, s:o}",
 		"schema", "toolcell.result/1", "call", result_safe_string(s->call), "agent",
 		string_or_null(s->agent), "tool", result_safe_string(s->tool), "policy", s->policy,
 		"status", s->status, "ended", ended_json(s->ended), "stdout", s->out, "stderr",
 		s->err, "data", s->data ? s->data : json_null(), "data_error",
 		string_or_null(s->data_error), "error", string_or_null(s->error), "usage",
 		usage_json(&s->ended->usage), "limits", limits_json(&s->ended->limits), "denials",
-		s->denials, "changes", "enforced", enforced_json(s->ended, s->ready));
+		s->denials, "changes", s->changes ? s->changes : json_null(), "enforced",
+		enforced_json(s));
 }

@@ -20,10 +20,16 @@ struct result_source {
 	const struct frame_ready *ready;
 	const char *error;	/* NULL: none; may be foreign */
 	const char *data_error; /* NULL: none */
-	/* New references, taken even on failure; NULL counts as out of memory but for @data. */
+	const char *session;	/* the branch whose layers it saw; NULL: none */
+	bool changes_missing;	/* what was changed could not be told */
+	/*
+	 * New references, taken even on failure; NULL counts as out of memory but for @data and
+	 * @changes.
+	 */
 	json_t *out;
 	json_t *err;
 	json_t *data;
+	json_t *changes;
 	json_t *denials;
 };
 

@@ -24,6 +24,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "broker/inner.h"
 #include "broker/state.h"
 #include "config.h"
 
@@ -33,7 +34,12 @@ static void op_call(void *ctx, struct rpc_call *call, const char *tool, json_t *
 {
 	struct broker *b = ctx;
 
-	if (broker_call_accept(b, call, rpc_call_id(call), tool, arguments) < 0)
+	if (broker_call_accept(b, &(struct call_request){.rpc = call,
+							 .name = rpc_call_id(call),
+							 .tool = tool,
+							 .arguments = arguments,
+							 .session = rpc_call_session(call),
+							 .branch = b->config->branch}) < 0)
 		broker_lose(b, ENOMEM, "no memory for another call");
 }
 
@@ -68,6 +74,11 @@ static int op_resource_read(void *ctx, const char *uri, char **ret, size_t *ret_
 	return resources_read(ctx, uri, ret, ret_len, ret_mime, err);
 }
 
+static void op_resource_start(void *ctx, struct rpc_call *call, const char *uri)
+{
+	inner_diff(ctx, call, uri + strlen(BROKER_URI_CHANGES)); /* resources_read has looked */
+}
+
 static json_t *op_status(void *ctx)
 {
 	const struct broker *b = ctx;
@@ -90,6 +101,7 @@ const struct rpc_ops broker_rpc_ops = {
 	.tool_known = op_tool_known,
 	.resources = op_resources,
 	.resource_read = op_resource_read,
+	.resource_start = op_resource_start,
 	.status = op_status,
 	.send = op_send,
 };
@@ -159,6 +171,28 @@ static void restore_flags(int fd, int flags)
 		(void)fcntl(fd, F_SETFL, flags);
 }
 
+/* A host that was started anew finds out here that there is something left to commit. */
+static int append_session(const struct broker *b, struct buf *out)
+{
+	char name[BRANCH_NAME_BYTES];
+	int r;
+
+	if (b->config->ready->session == FRAME_WORKSPACE_NONE || !branch_name(b, 1, name))
+		return 0;
+	r = buf_printf(
+		out,
+		" What tools write goes to the layers of session %s%s: later calls see it, the "
+		"workspace itself stays as it is until the changes are committed; each result "
+		"lists them (changes).",
+		name,
+		b->config->ready->session == FRAME_WORKSPACE_OVERLAY_MEMORY
+			? ", in memory and lost when this server ends"
+			: "");
+	if (r == 0 && b->config->session_note)
+		r = buf_printf(out, " %s", b->config->session_note);
+	return r;
+}
+
 static char *instructions(const struct broker *b)
 {
 	struct buf out = {.cap = INSTRUCTIONS_BYTES_MAX};
@@ -171,6 +205,8 @@ static char *instructions(const struct broker *b)
 		"the tool's own. Output that was cut is a resource.",
 		b->policy, b->config->workspace);
 
+	if (r == 0)
+		r = append_session(b, &out);
 	if (r == 0 && text_is_utf8(out.data, out.len))
 		return buf_take(&out, NULL);
 	buf_fini(&out);

@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "broker/inner.h"
 #include "broker/state.h"
 
 static int load_catalog(struct broker *b, struct err *err)
@@ -49,6 +50,8 @@ int broker_init(struct broker *b, const struct broker_config *config, struct err
 	int r;
 
 	*b = (struct broker){.config = config, .queue.fd = config->out_fd};
+	if (config->ready->session != FRAME_WORKSPACE_NONE)
+		b->branch_bits = config->ready->branches;
 	r = load_catalog(b, err);
 	if (r < 0)
 		return r;
@@ -71,6 +74,7 @@ void broker_fini(struct broker *b)
 {
 	calls_free_all(b);
 	resources_fini(b);
+	branches_fini(b);
 	queue_fini(&b->queue);
 	loop_fini(&b->loop);
 	json_decref(b->catalog);
@@ -114,5 +118,7 @@ int broker_step(struct broker *b)
 	if (b->failed != 0)
 		calls_lose_all(b, b->failure.text);
 	calls_settle(b);
+	if (inner_purge(b))
+		calls_pump(b);
 	return 0;
 }

@@ -3,9 +3,10 @@
  *
  *	broker_call_accept --refused, or no room--------------------------------------------+
  *	    |                                                                        v
- *	    v            launch              FRAME_ENDED                           DONE --calls_settle-->
+ *	    v   gate, launch                 FRAME_ENDED                           DONE --calls_settle-->
  *	  QUEUED --> (frame sent) RUNNING --> DRAINING --EOF, 200 ms--> DIGESTING --^      answered, freed
  *	    |                                     `------no digest-------------------|
+ *	    |--gate--> (the engine's own tool, ask.c) ASKING --FRAME_SESSION_DONE----|
  *	    `--cancel, launcher lost-------------------------------------------------+
  *
  * Callbacks move a call to DONE and leave it in the list; only calls_settle, which runs between two
@@ -16,6 +17,7 @@
 
 #include <jansson.h>
 
+#include "broker/branch.h"
 #include "broker/broker.h"
 #include "broker/digest_io.h"
 #include "broker/loop.h"
@@ -35,7 +37,16 @@
 #define BROKER_DRAIN_MS 200  /* for end of file behind FRAME_ENDED */
 #define BROKER_END_MS 1000   /* from end of input to exit, for calls that are killed */
 
-enum call_state { CALL_QUEUED, CALL_RUNNING, CALL_DRAINING, CALL_DIGESTING, CALL_DONE };
+#define BROKER_URI_CHANGES "toolcell://changes/" /* and the name of a branch */
+
+enum call_state {
+	CALL_QUEUED,
+	CALL_ASKING, /* FRAME_SESSION is with the launcher, or will be again */
+	CALL_RUNNING,
+	CALL_DRAINING,
+	CALL_DIGESTING,
+	CALL_DONE
+};
 
 enum { STREAM_STDOUT, STREAM_STDERR, STREAM_N };
 
@@ -48,11 +59,37 @@ struct call_stream {
 	size_t held_len;
 };
 
+/* How the answer to an inner call is taken; @text may be NULL only with @result. */
+typedef void call_finish(struct call *c, json_t *result, const char *text);
+
+/* What is asked for. Everything is borrowed. */
+struct call_request {
+	struct rpc_call *rpc; /* NULL: broker_run_one, or a call of the broker's own */
+	const char *name;     /* for the result */
+	const char *tool;
+	json_t *arguments; /* object; NULL with @verb */
+	const char *verb;  /* the tool's program with this word alone; NULL: as the manifest says */
+	const char *session; /* as the driver names it; NULL: @branch */
+	uint32_t branch;     /* 0: the first */
+	bool person; /* ... at the command line, or we ourselves: the operator's tools, too */
+	call_finish *finish; /* NULL: the driver gets the answer */
+};
+
+/* Of the tool "session". */
+struct call_ask {
+	uint32_t op;  /* enum frame_session_op */
+	uint32_t arg; /* snapshot */
+	bool sent;
+	int64_t again_ms;   /* not @sent: when to send again */
+	int64_t give_up_ms; /* 0: never met a busy session */
+};
+
 struct call {
 	struct call *next;
 	struct call *prev;
 	struct broker *broker;
-	struct rpc_call *rpc; /* NULL: broker_run_one */
+	struct rpc_call *rpc; /* NULL: broker_run_one, or inner */
+	call_finish *finish;  /* NULL: not inner */
 	uint64_t id;	      /* in frames */
 	char *name;	      /* for the result: rpc_call_id */
 	char *tool_name;
@@ -60,6 +97,13 @@ struct call {
 	const struct image_cell *cell;
 	uint32_t cell_index;
 	enum call_state state;
+	uint32_t branch; /* of the session; 0: uses none of it */
+	bool exclusive;	 /* nothing else of the branch runs meanwhile */
+	bool purge;	 /* clears away layers that nobody needs */
+
+	struct call_ask ask;
+	json_t *own_data; /* answered by the broker itself: `data`; NULL: null */
+	char *own_text;	  /* ... and what stands for output; NULL: the tool is a program */
 
 	struct manifest_call expanded;
 	char *cwd;
@@ -86,6 +130,12 @@ struct call {
 	uint64_t drain_left; /* bytes still read after FRAME_ENDED */
 	struct frame_ended ended;
 	json_t *denials; /* found by the broker itself; NULL: none */
+
+	int summary_fd;	      /* memfd of wire/changes.h; -1: none */
+	json_t *changes;      /* NULL: null */
+	bool changes_missing; /* what was changed could not be told */
+	bool over_quota;      /* of the session: init has ended the tool for it */
+	char *note;	      /* a line for the text half, safe; NULL: none */
 };
 
 /* Raw output that the driver may still read. */
@@ -119,6 +169,11 @@ struct broker {
 	size_t queued_bytes;
 	uint64_t next_id;
 
+	struct branch branches[BRANCH_N]; /* [0] stays empty */
+	uint32_t branch_bits;		  /* bit B - 1 for each branch there is */
+	struct call *purge;		  /* runs or waits to; NULL: none */
+	bool purge_wanted;
+
 	struct output_budget budget;
 	struct kept kept[BROKER_KEPT_MAX]; /* oldest first */
 	size_t n_kept;
@@ -127,7 +182,8 @@ struct broker {
 
 	int failed; /* -errno: the session cannot go on */
 	struct err failure;
-	char *one_result; /* broker_run_one */
+	bool one_done; /* broker_run_one: its call has been answered */
+	char *one_result;
 	char *one_text;
 };
 
@@ -145,8 +201,7 @@ extern const struct rpc_ops broker_rpc_ops; /* ctx: struct broker */
  * broker_call_accept - a new call; answered by calls_settle, whatever becomes of it
  * Return: 0 or -ENOMEM, which ends the session: there is no memory even to refuse.
  */
-MUST_USE int broker_call_accept(struct broker *b, struct rpc_call *rpc, const char *name,
-				const char *tool, json_t *arguments);
+MUST_USE int broker_call_accept(struct broker *b, const struct call_request *request);
 void broker_call_cancel(struct call *c);
 void calls_cancel_all(struct broker *b);
 /** calls_lose_all - the launcher is gone: what is not answered yet becomes an error */
@@ -164,14 +219,22 @@ void broker_call_end(struct call *c, const struct frame_ended *ended);
 void broker_call_error(struct call *c, int num, const char *text);
 
 /* prepare.c */
-/**
- * broker_call_prepare - find the tool, validate, expand; on refusal the call is DONE and says why
- * @arguments: borrowed
- */
-void broker_call_prepare(struct call *c, json_t *arguments);
+/** broker_call_prepare - find the tool, validate, expand; on refusal the call is DONE and says why */
+void broker_call_prepare(struct call *c, const struct call_request *request);
 /** broker_call_refuse - policy said no before anything ran; formatted text becomes the reason */
 void broker_call_refuse(struct call *c, const char *operation, const char *object, const char *rule,
 			const char *remedy, const char *text);
+
+/* place.c */
+/** place_cwd - where the tool starts; refused outside of the workspace */
+void place_cwd(struct call *c);
+/**
+ * place_branch - which branch of the session the call belongs to, and whether it needs it for itself
+ * Return: false when it was refused.
+ */
+bool place_branch(struct call *c, const struct call_request *request);
+/** place_is_there - whether its branch still is when it could start; refused otherwise */
+bool place_is_there(struct call *c);
 
 /* vars.c */
 /** vars_build - the environment of @c; NULL-terminated; vars_free frees.  NULL without memory. */
@@ -184,6 +247,8 @@ void vars_free(char **vars);
  * Return: 0; -EAGAIN: later; other -errno: this call cannot be started, @err says why.
  */
 MUST_USE int frames_launch(struct call *c, struct err *err);
+/** frames_send - a frame for the launcher.  Return: 0; -EAGAIN: later; else the launcher is lost. */
+MUST_USE int frames_send(struct broker *b, const void *frame, size_t len, const int *fds, size_t n);
 /** frames_kill - send c->kill_cause, now or when the launcher reads again */
 void frames_kill(struct call *c);
 MUST_USE int frames_watch(struct broker *b);
@@ -202,11 +267,25 @@ void drain_stop(struct call *c);
 bool drain_ended(const struct call *c);
 
 /* denial.c */
+struct denial_source {
+	const struct frame_ended *ended;
+	const char *policy;
+	bool wall_asked;       /* the time limit was the driver's own */
+	bool over_quota;       /* ended for the session's quota, not for the size of a file */
+	uint64_t output_bytes; /* UINT64_MAX: not known */
+};
+
 /** denials_append_limits - what limits the call met.  Return: 0 or -ENOMEM. */
-MUST_USE int denials_append_limits(json_t *denials, const struct frame_ended *ended,
-				   const char *policy, bool wall_asked, uint64_t output_bytes);
+MUST_USE int denials_append_limits(json_t *denials, const struct denial_source *source);
 json_t *denial_new(const char *layer, const char *operation, const char *object,
 		   const char *errno_name, const char *rule, const char *remedy);
+
+/** denial_line - foreign text as a single safe line.  Return: 0 or -errno of the buffer. */
+MUST_USE int denial_line(struct buf *out, const char *text);
+
+/* reported.c */
+/** denials_append_reported - what the tool's own program could not reach.  Return: 0 or -ENOMEM. */
+MUST_USE int denials_append_reported(json_t *denials, json_t *reported, const struct call *c);
 
 /* resources.c */
 json_t *resources_list(struct broker *b);
@@ -224,9 +303,11 @@ void resources_make_room(struct broker *b);
 /* text.c */
 struct text_parts {
 	const char *status;
-	const char *body;  /* safe already; NULL or "" without */
-	const char *error; /* foreign; NULL without */
-	const char *note;
+	const char *body;	/* safe already; NULL or "" without */
+	const char *error;	/* foreign; NULL without */
+	const char *note;	/* NULL without */
+	const char *data_error; /* NULL without */
+	bool over_quota;
 	const char *policy; /* NULL: a failure speaks for itself (the digest has explained it) */
 	bool network;	    /* the cell has one */
 	json_t *denials;

@@ -57,8 +57,12 @@ static const struct stop_row {
 	 append_size},
 };
 
-static int append_stop(struct buf *out, const struct frame_ended *ended)
+static int append_stop(struct buf *out, const struct text_parts *p)
 {
+	const struct frame_ended *ended = p->ended;
+
+	if (p->over_quota && ended->cause == FRAME_CAUSE_DISK_LIMIT)
+		return buf_puts(out, "stopped: the session is full\n");
 	for (size_t i = 0; i < ARRAY_SIZE(stops); i++) {
 		uint64_t value;
 		int r;
@@ -91,7 +95,7 @@ static int append_status(struct buf *out, const struct text_parts *p)
 	if (strcmp(p->status, "ok") == 0)
 		return 0;
 	if (strcmp(p->status, "stopped") == 0)
-		return append_stop(out, ended);
+		return append_stop(out, p);
 	if (strcmp(p->status, "refused") == 0)
 		return append_safe_line(out, "refused: ", p->error);
 	if (strcmp(p->status, "error") == 0)
@@ -174,6 +178,8 @@ char *text_half(const struct text_parts *p)
 		r = append_denials(&out, p->denials);
 	if (r == 0)
 		r = append_place(&out, p);
+	if (r == 0 && p->data_error)
+		r = buf_printf(&out, "note: no structured data: %s\n", p->data_error);
 	if (r == 0 && p->note)
 		r = buf_printf(&out, "note: %s\n", p->note);
 	if (r < 0) {

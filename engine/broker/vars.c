@@ -91,6 +91,9 @@ char **vars_build(const struct call *c)
 	if (!vars.v)
 		return NULL;
 	r = add_policy(&vars, c);
+	/* What a program of ours reads beside the arguments; others find the workspace as they always do. */
+	if (r == 0 && c->tool && manifest_reads_arguments(c->tool))
+		r = set_pair(&vars, "TOOLCELL_WORKSPACE", c->broker->config->workspace);
 	for (char **e = c->expanded.env; e && *e && r == 0; e++)
 		r = set_entry(&vars, strdup(*e));
 	if (r == 0)

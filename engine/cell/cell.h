@@ -8,11 +8,13 @@
 #include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "confine/cgroup.h"
 #include "wire/image.h"
 #include "wire/report.h"
+#include "workspace/overlay.h"
 
 #define CELL_UID 1000U /* inside every cell, and its gid */
 #define CELL_OVERLAYS_MAX 6U
@@ -26,10 +28,11 @@ enum mount_when {
 };
 
 /* The launcher's own root file system, seen only by it and by children before they pivot. */
-#define ROOT_NEW "/new"	    /* where a child puts its cell's root */
-#define ROOT_LOWER "/lower" /* ... the lower layer of an overlay */
-#define ROOT_UPPER "/upper" /* ... and the tmpfs of its upper layer */
-#define ROOT_WORKSPACE "/workspace"
+#define ROOT_NEW "/new"		      /* where a child puts its cell's root */
+#define ROOT_LOWER OVERLAY_ROOT_LOWER /* ... the lower layer of an overlay */
+#define ROOT_UPPER OVERLAY_ROOT_UPPER /* ... and the tmpfs of its upper layer */
+#define ROOT_WORKSPACE OVERLAY_ROOT_BASE
+#define ROOT_DATA OVERLAY_ROOT_DATA
 #define ROOT_PROC "/proc"
 #define ROOT_EMPTY "/empty" /* an empty file, to cover others with */
 
@@ -47,6 +50,12 @@ struct cell_factory {
 	int proc; /* the host's /proc */
 	int init; /* toolcell-init, on a read-only mount of its own */
 	char workspace[PATH_MAX];
+	/* The session's data folder: a host path, or "" and then a tmpfs of this size; 0: none. */
+	char data[PATH_MAX];
+	uint64_t data_bytes;
+	uint64_t data_inodes;
+	dev_t data_dev; /* what must be found at the path */
+	ino_t data_ino;
 	struct cell_template templates[CELL_TEMPLATES_MAX];
 	uint32_t n_templates;
 	uint8_t mounts[IMAGE_MOUNTS_MAX]; /* enum mount_when */
@@ -71,6 +80,9 @@ const struct cell_template *cell_template_of(const struct cell_factory *factory,
  */
 bool cell_is_layer(const struct cell_factory *factory, const struct image_mount *mount);
 
+/** cell_make_memory - put an empty tmpfs at ROOT_DATA, once the launcher lives in its own root */
+MUST_USE int cell_make_memory(const struct cell_factory *factory, struct err *err);
+
 /** cell_late_path - where the launcher's root keeps the source of a late mount */
 MUST_USE int cell_late_path(uint32_t mount, char *path, size_t cap);
 
@@ -89,6 +101,10 @@ struct cell_child {
 	int stdio[3];
 	int plan;
 	int control; /* socket: "go" and init's configuration come in, reports go out */
+	enum frame_workspace workspace; /* where the cell's comes from */
+	uint32_t branch;		/* of the session; 0: the cell has nothing of it */
+	enum init_summary summary;
+	int summary_fd; /* -1 without */
 };
 
 /** cell_child_main - in the child of ns_clone: become the init of a cell, or report and exit */

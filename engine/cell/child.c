@@ -32,6 +32,7 @@
 
 #include "base/fd.h"
 #include "cell/cell.h"
+#include "cell/protect.h"
 #include "confine/mount.h"
 #include "confine/ns.h"
 #include "confine/privilege.h"
@@ -47,6 +48,9 @@ struct child {
 	int fds[FD_PASS_MAX]; /* of "go": workspace, then overlay layers in order; root mode only */
 	uint32_t n_fds;
 	uint32_t next_layer;
+	int base; /* for init's look at changes; -1 without */
+	int data;
+	int init; /* toolcell-init, above the numbers that init expects its descriptors at */
 };
 
 static const char *text_of(const struct child *c, uint32_t offset)
@@ -77,6 +81,7 @@ static int do_isolate(struct child *c, uint32_t *arg)
 	keep[n++] = c->f->image_fd;
 	keep[n++] = c->f->proc;
 	keep[n++] = c->f->init;
+	keep[n++] = c->in->summary_fd;
 	for (int i = 0; i < CGROUP_N; i++)
 		if (c->in->leaf->root && c->in->leaf->join[i] >= 0)
 			keep[n++] = c->in->leaf->join[i];
@@ -364,16 +369,46 @@ static int mount_overlay(struct child *c, const struct image_mount *m, uint32_t 
 	return r < 0 ? r : attach_in_cell(c, fd, text_of(c, m->target));
 }
 
+/* Where the launcher's root has what this cell sees as its workspace. */
+static int workspace_source(const struct child *c, char *path, size_t cap)
+{
+	if (c->in->workspace == FRAME_WORKSPACE_OVERLAY ||
+	    c->in->workspace == FRAME_WORKSPACE_OVERLAY_MEMORY)
+		return overlay_path(c->in->branch, path, cap);
+	(void)snprintf(path, cap, "%s", ROOT_WORKSPACE);
+	return 0;
+}
+
 static int mount_workspace(struct child *c, const struct image_mount *m, uint32_t index)
 {
 	CLEANUP(fd_closep) int fd = -1;
-	bool readonly = c->in->cell->flags & IMAGE_CELL_WORKSPACE_READONLY;
-	int r = take_layer(c, ROOT_WORKSPACE, true, &fd);
+	bool readonly = c->in->cell->flags & IMAGE_CELL_WORKSPACE_READONLY ||
+			c->in->workspace == FRAME_WORKSPACE_READONLY;
+	char source[32];
+	int r = workspace_source(c, source, sizeof(source));
 
 	(void)index;
 	if (r == 0)
+		r = take_layer(c, source, true, &fd);
+	if (r == 0)
 		r = mount_dress(fd, true, attrs_of(m) | (readonly ? MOUNT_ATTR_RDONLY : 0U), -1);
-	return r < 0 ? r : attach_in_cell(c, fd, c->f->workspace);
+	if (r == 0)
+		r = attach_in_cell(c, fd, c->f->workspace);
+	if (r == 0 && c->in->workspace == FRAME_WORKSPACE_DIRECT)
+		r = protect_paths(c->root, c->f->workspace, text_of(c, c->in->cell->change_rules));
+	return r;
+}
+
+/* The session's data, or the workspace beneath its overlay. */
+static int mount_session(struct child *c, const struct image_mount *m, uint32_t index)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	int r = take_layer(c, m->type == IMAGE_MOUNT_DATA ? ROOT_DATA : ROOT_WORKSPACE, true, &fd);
+
+	(void)index;
+	if (r == 0)
+		r = mount_dress(fd, true, attrs_of(m) | MOUNT_ATTR_NOEXEC, -1);
+	return r < 0 ? r : attach_in_cell(c, fd, text_of(c, m->target));
 }
 
 static int mount_link(struct child *c, const struct image_mount *m, uint32_t index)
@@ -394,6 +429,7 @@ static int (*const mounters[])(struct child *, const struct image_mount *, uint3
 	[IMAGE_MOUNT_DEVICE] = mount_bind,     [IMAGE_MOUNT_SYMLINK] = mount_link,
 	[IMAGE_MOUNT_DIR] = mount_dir,	       [IMAGE_MOUNT_FILE] = mount_bind,
 	[IMAGE_MOUNT_OVERLAY] = mount_overlay, [IMAGE_MOUNT_WORKSPACE] = mount_workspace,
+	[IMAGE_MOUNT_DATA] = mount_session,    [IMAGE_MOUNT_BASE] = mount_session,
 };
 static_assert(ARRAY_SIZE(mounters) == IMAGE_MOUNT_TYPE_N, "every type of mount has a row");
 
@@ -417,6 +453,23 @@ static int do_mounts(struct child *c, uint32_t *arg)
 	return 0;
 }
 
+/* Both folders that changes are found by, read-only; they are never attached anywhere. */
+static int do_summary(struct child *c, uint32_t *arg)
+{
+	const uint64_t attrs = SAFE_ATTRS | MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC;
+	int r;
+
+	(void)arg;
+	if (c->in->summary != INIT_SUMMARY_LAYERS)
+		return 0;
+	r = take_layer(c, ROOT_WORKSPACE, false, &c->base);
+	if (r == 0)
+		r = take_layer(c, ROOT_DATA, false, &c->data);
+	if (r == 0)
+		r = mount_dress(c->base, true, attrs, -1);
+	return r == 0 ? mount_dress(c->data, true, attrs, -1) : r;
+}
+
 static int do_pivot(struct child *c, uint32_t *arg)
 {
 	(void)arg;
@@ -437,19 +490,26 @@ static int do_capabilities(struct child *c, uint32_t *arg)
 static int do_descriptors(struct child *c, uint32_t *arg)
 {
 	int from[INIT_FD_N] = {
-		c->in->stdio[0], c->in->stdio[1], c->in->stdio[2],
-		c->in->control,	 c->f->image_fd,  c->in->plan,
+		c->in->stdio[0], c->in->stdio[1],   c->in->stdio[2], c->in->control, c->f->image_fd,
+		c->in->plan,	 c->in->summary_fd, c->base,	     c->data,
 	};
 
+	c->init = fcntl(c->f->init, F_DUPFD_CLOEXEC, FD_ABOVE);
+	if (c->init < 0)
+		return -errno;
 	for (int i = 0; i < INIT_FD_N; i++) {
 		*arg = (uint32_t)i;
+		if (from[i] < 0)
+			continue;
 		from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, FD_ABOVE);
 		if (from[i] < 0)
 			return -errno;
 	}
 	for (int i = 0; i < INIT_FD_N; i++) {
 		*arg = (uint32_t)i;
-		if (dup2(from[i], i) < 0)
+		if (from[i] < 0)
+			(void)close(i); /* whatever the launcher had there */
+		else if (dup2(from[i], i) < 0)
 			return -errno;
 	}
 	return 0;
@@ -462,7 +522,7 @@ static int do_init(struct child *c, uint32_t *arg)
 	char *envp[] = {NULL};
 
 	(void)arg;
-	(void)syscall(SYS_execveat, c->f->init, "", argv, envp, AT_EMPTY_PATH);
+	(void)syscall(SYS_execveat, c->init, "", argv, envp, AT_EMPTY_PATH);
 	return -errno;
 }
 
@@ -482,6 +542,7 @@ static const struct {
 	{STEP_KEYRING, do_keyring},
 	{STEP_ROOT, do_root},
 	{STEP_MOUNT, do_mounts},
+	{STEP_SUMMARY, do_summary},
 	{STEP_PIVOT, do_pivot},
 	{STEP_CAPABILITIES, do_capabilities},
 	{STEP_DESCRIPTORS, do_descriptors},
@@ -490,7 +551,7 @@ static const struct {
 
 void cell_child_main(const struct cell_child *child)
 {
-	struct child c = {.f = child->factory, .in = child, .root = -1};
+	struct child c = {.f = child->factory, .in = child, .root = -1, .base = -1, .data = -1};
 	struct init_report report = {.type = REPORT_FAILED};
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {

@@ -4,6 +4,8 @@
  *
  *	/proc	     the host's procfs (a new one may only be mounted where an old one is visible)
  *	/workspace   the workspace
+ *	/data	     the session's data folder (workspace/stack.h), when there is a session
+ *	/session/B   the overlay of branch B, while it is mounted (workspace/overlay.h)
  *	/t/N	     one template tree for each set of mounts: read-only system folders, devices, links
  *	/l/M	     sources of mount M that must be made in each cell
  *	/new, /lower, /upper, /empty	places that a child uses before it pivots
@@ -160,6 +162,7 @@ bool cell_is_layer(const struct cell_factory *f, const struct image_mount *m)
 	if (!f->root_mode)
 		return false;
 	return m->type == IMAGE_MOUNT_OVERLAY || m->type == IMAGE_MOUNT_WORKSPACE ||
+	       m->type == IMAGE_MOUNT_DATA || m->type == IMAGE_MOUNT_BASE ||
 	       (m->type == IMAGE_MOUNT_BIND && !(m->flags & IMAGE_MOUNT_READONLY));
 }
 
@@ -169,7 +172,8 @@ static bool is_cells_own(const struct builder *b, const struct image_mount *m)
 
 	return cell_is_layer(b->f, m) || type == IMAGE_MOUNT_TMPFS || type == IMAGE_MOUNT_PROC ||
 	       type == IMAGE_MOUNT_DEVPTS || type == IMAGE_MOUNT_OVERLAY ||
-	       type == IMAGE_MOUNT_WORKSPACE;
+	       type == IMAGE_MOUNT_WORKSPACE || type == IMAGE_MOUNT_DATA ||
+	       type == IMAGE_MOUNT_BASE;
 }
 
 static bool is_workspace(const struct builder *b, uint32_t index)
@@ -288,6 +292,56 @@ const struct cell_template *cell_template_of(const struct cell_factory *f,
 	return NULL;
 }
 
+/*
+ * Between the supervisor's look at the session's folder and ours it may have been replaced: what is
+ * found must be the very folder. Opened without following a link.
+ */
+static int attach_data(const struct builder *b)
+{
+	CLEANUP(fd_closep) int path = -1;
+	CLEANUP(fd_closep) int tree = -1;
+	struct stat st;
+	int r = mount_open_plain(b->f->data, &path);
+
+	if (r == 0 && fstat(path, &st) < 0)
+		r = -errno;
+	if (r == 0 && (st.st_dev != b->f->data_dev || st.st_ino != b->f->data_ino))
+		r = -ESTALE;
+	if (r == 0)
+		r = mount_clone(path, "", false, &tree);
+	if (r == 0)
+		r = mount_dress(tree, false, SAFE_ATTRS | MOUNT_ATTR_NOEXEC, -1);
+	if (r == 0)
+		r = attach_at(b->root, ROOT_DATA, tree);
+	return r < 0 ? err_set(b->err, -r, "cannot use the session's folder %s", b->f->data) : 0;
+}
+
+static int build_session(struct builder *b)
+{
+	char path[32];
+	int r = tree_make_dir(b->root, ROOT_DATA, 0700);
+
+	for (uint32_t branch = 1; branch <= STACK_BRANCHES_MAX && r == 0; branch++) {
+		r = overlay_path(branch, path, sizeof(path));
+		if (r == 0)
+			r = tree_make_dir(b->root, path, 0755);
+	}
+	if (r < 0)
+		return err_set(b->err, -r, "cannot prepare the places of the session");
+	return b->f->data[0] ? attach_data(b) : 0;
+}
+
+int cell_make_memory(const struct cell_factory *f, struct err *err)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	int r = mount_make_tmpfs(f->data_bytes, f->data_inodes, 0700,
+				 SAFE_ATTRS | MOUNT_ATTR_NOEXEC, &fd);
+
+	if (r == 0)
+		r = mount_attach(fd, AT_FDCWD, ROOT_DATA);
+	return r < 0 ? err_set(err, -r, "cannot make a session in memory") : 0;
+}
+
 static int build_places(struct builder *b)
 {
 	static const char *const dirs[] = {ROOT_NEW, ROOT_LOWER, ROOT_UPPER, "/t", "/l"};
@@ -331,6 +385,8 @@ int cell_build_templates(struct cell_factory *f, int *ret_root, struct err *err)
 		return err_set(err, -r, "cannot make the launcher's root file system");
 	b.root = root;
 	r = build_places(&b);
+	if (r == 0)
+		r = build_session(&b);
 	for (uint32_t i = 0; r == 0 && i < f->image.header->cells.count; i++) {
 		const struct image_cell *cell = image_cell(&f->image, i);
 

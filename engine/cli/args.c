@@ -112,6 +112,16 @@ static int store_duration(const struct args_option *o, const char *value, uint64
 	return 0;
 }
 
+static int store_item(const struct args_option *o, const char *value, struct args_list *ret,
+		      struct err *err)
+{
+	if (ret->n >= ARGS_LIST_MAX)
+		return err_set(err, EINVAL, "--%s is given more than %d times", o->name,
+			       ARGS_LIST_MAX);
+	ret->values[ret->n++] = value;
+	return 0;
+}
+
 static int store(struct reader *r, const struct args_option *o, const char *value)
 {
 	void *place = (char *)r->args + o->offset;
@@ -123,6 +133,8 @@ static int store(struct reader *r, const struct args_option *o, const char *valu
 	case ARGS_TEXT:
 		*(const char **)place = value;
 		return 0;
+	case ARGS_LIST:
+		return store_item(o, value, place, r->err);
 	case ARGS_CHOICE:
 		return store_choice(o, value, place, r->err);
 	case ARGS_DURATION:
@@ -145,7 +157,7 @@ static int take(struct reader *r, size_t i, const char *value)
 {
 	const struct args_option *o = row(r->table, i);
 
-	if (r->seen & (1ULL << i))
+	if ((r->seen & (1ULL << i)) && o->kind != ARGS_LIST)
 		return err_set(r->err, EINVAL, "option --%s is given twice", o->name);
 	r->seen |= 1ULL << i;
 	if (!wants_value(o))

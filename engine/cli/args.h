@@ -19,12 +19,22 @@ struct args_uid_range {
 	uint32_t count;
 };
 
+#define ARGS_LIST_MAX 64
+
+struct args_list {
+	const char *values[ARGS_LIST_MAX];
+	size_t n;
+};
+
 /* What the options of all commands come to. Strings are borrowed from argv. */
 struct args {
 	bool help;
 	bool version;
-	bool json; /* doctor */
+	bool json; /* doctor, sessions, changes */
 	bool fixtures;
+	bool yes;
+	bool stat;
+	bool verbose;
 	const char *color;
 	const char *agent;
 	const char *policy;
@@ -32,8 +42,15 @@ struct args {
 	const char *result;
 	const char *arguments; /* run --json */
 	const char *format;
+	const char *session;
+	const char *sessions;
+	struct args_list overwrite;
 	uint64_t timeout_ms; /* 0: not given */
 	struct args_uid_range uids;
+	bool maintenance; /* set by `changes` and `sessions`: see struct session_options */
+	bool beside;
+	bool announce;	 /* set by `serve` */
+	bool asks;	 /* set by `changes`: there is a person to ask; the broker cannot look */
 	char **operands; /* NULL-terminated; the front of argv, compacted */
 	int n_operands;
 };
@@ -41,6 +58,7 @@ struct args {
 enum args_kind {
 	ARGS_FLAG,	/* bool */
 	ARGS_TEXT,	/* const char *, not empty */
+	ARGS_LIST,	/* struct args_list: may be given several times */
 	ARGS_CHOICE,	/* const char *, one of choices */
 	ARGS_DURATION,	/* uint64_t, milliseconds, > 0 */
 	ARGS_UID_RANGE, /* struct args_uid_range */

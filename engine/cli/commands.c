@@ -21,6 +21,13 @@
 #define OPTION_UID_RANGE {"uid-range", .kind = ARGS_UID_RANGE, .value = "BASE:COUNT", \
 	.help = "as root: host uids that cells run under, each its own", \
 	.offset = offsetof(struct args, uids)}
+#define OPTION_SESSION {"session", 's', .kind = ARGS_TEXT, .value = "ID", \
+	.help = "session for the changes: an ID, or new; else the last that fits", \
+	.offset = offsetof(struct args, session)}
+#define OPTION_SESSIONS {"sessions", .kind = ARGS_TEXT, .value = "DIR", \
+	.help = "folder that sessions are kept in", .offset = offsetof(struct args, sessions)}
+#define OPTION_YES {"yes", 'y', .kind = ARGS_FLAG, .help = "do it without asking", \
+	.offset = offsetof(struct args, yes)}
 /* clang-format on */
 
 static const char *const run_formats[] = {"text", "json", NULL};
@@ -30,6 +37,8 @@ static const struct args_option serve_options[] = {
 	OPTION_POLICY,
 	OPTION_WORKSPACE,
 	OPTION_UID_RANGE,
+	OPTION_SESSION,
+	OPTION_SESSIONS,
 	{"conformance-fixtures", .kind = ARGS_FLAG, .hidden = true,
 	 .help = "answer the MCP conformance suite's fixture requests",
 	 .offset = offsetof(struct args, fixtures)},
@@ -40,11 +49,16 @@ static const struct args_option exec_options[] = {
 	OPTION_POLICY,
 	OPTION_WORKSPACE,
 	OPTION_UID_RANGE,
+	OPTION_SESSION,
+	OPTION_SESSIONS,
 	{"result", 'r', .kind = ARGS_TEXT, .value = "FILE",
 	 .help = "write the result object (JSON) to FILE", .offset = offsetof(struct args, result)},
 	{"timeout", 't', .kind = ARGS_DURATION, .value = "TIME",
 	 .help = "shorter time limit than the policy's, like 90s or 10min",
 	 .offset = offsetof(struct args, timeout_ms)},
+	{"verbose", 'v', .kind = ARGS_FLAG,
+	 .help = "say what was changed, also when standard error is no terminal",
+	 .offset = offsetof(struct args, verbose)},
 };
 
 static const struct args_option run_options[] = {
@@ -52,6 +66,8 @@ static const struct args_option run_options[] = {
 	OPTION_POLICY,
 	OPTION_WORKSPACE,
 	OPTION_UID_RANGE,
+	OPTION_SESSION,
+	OPTION_SESSIONS,
 	{"json", 'j', .kind = ARGS_TEXT, .value = "OBJECT",
 	 .help = "arguments as one JSON object; \"-\" reads it from standard input",
 	 .offset = offsetof(struct args, arguments)},
@@ -60,9 +76,36 @@ static const struct args_option run_options[] = {
 	 .offset = offsetof(struct args, format)},
 };
 
+static const struct args_option changes_options[] = {
+	OPTION_SESSION,
+	OPTION_SESSIONS,
+	OPTION_WORKSPACE,
+	OPTION_UID_RANGE,
+	{"stat", .kind = ARGS_FLAG, .help = "diff: counts of lines instead of lines",
+	 .offset = offsetof(struct args, stat)},
+	{"overwrite", .kind = ARGS_LIST, .value = "PATH",
+	 .help = "commit: also where the workspace's own has changed meanwhile",
+	 .offset = offsetof(struct args, overwrite)},
+	OPTION_YES,
+	{"json", 'j', .kind = ARGS_FLAG, .help = "the result object",
+	 .offset = offsetof(struct args, json)},
+};
+static const char *const changes_verbs[] = {"list", "diff", "commit", "discard", NULL};
+
+static const struct args_option sessions_options[] = {
+	OPTION_SESSIONS,
+	OPTION_UID_RANGE,
+	OPTION_YES,
+	{"json", 'j', .kind = ARGS_FLAG, .help = "one JSON object, or the result object",
+	 .offset = offsetof(struct args, json)},
+};
+static const char *const sessions_verbs[] = {"list",	 "resume", "discard", "snapshot",
+					     "rollback", "fork",   "drop",    NULL};
+
 static const struct args_option doctor_options[] = {
 	OPTION_WORKSPACE,
 	OPTION_UID_RANGE,
+	OPTION_SESSIONS,
 	{"json", 'j', .kind = ARGS_FLAG, .help = "one JSON object of schema toolcell.doctor/1",
 	 .offset = offsetof(struct args, json)},
 };
@@ -115,6 +158,25 @@ static const char run_details[] =
 	"Exit status: 0 ok; 1 the tool failed; 124 stopped by a limit or cancelled; 125\n"
 	"refused by policy or an error of the engine; 2 wrong usage.\n";
 
+static const char changes_details[] =
+	"Where a policy's workspace.mode is \"overlay\", what tools change stays in a session\n"
+	"until it is committed. Without --session it is the last one of the workspace.\n"
+	"PATHs are relative to the workspace and mean all that lies below them.\n"
+	"\n"
+	"Exit status: 0 nothing was left behind; 1 changes were held back by a rule or stand\n"
+	"against changes of the workspace, or the operation failed; 2 wrong usage; 125\n"
+	"refused by policy or an error of the engine.\n";
+
+static const char sessions_details[] =
+	"list                        the sessions there are\n"
+	"resume ID [-- COMMAND...]   says how to go on in one, or runs a command in it\n"
+	"discard ID...               throws them away with all that they hold\n"
+	"snapshot ID, rollback ID N  keeps a state of its changes, and goes back to it\n"
+	"fork ID, drop ID.N          begins a branch from its state, and ends one\n"
+	"\n"
+	"Exit status: 0; 1 failed or in use; 2 wrong usage; 125 an error of the engine; with\n"
+	"resume, that of exec.\n";
+
 static const char doctor_details[] =
 	"Tries everything that a cell is made of, says what is missing and how to get it.\n"
 	"Leaves nothing behind. Exit status: 0 when the agent rust-engineer can work here,\n"
@@ -124,7 +186,7 @@ const struct command commands[] = {
 	{
 		.name = "serve",
 		.summary = "answer a driver on standard input and output",
-		.synopsis = "(--agent AGENT | --policy POLICY) [--workspace DIR]",
+		.synopsis = "(--agent AGENT | --policy POLICY | --session ID) [--workspace DIR]",
 		.details = serve_details,
 		.table = {serve_options, ARRAY_SIZE(serve_options), .stop = false},
 		.run = command_serve,
@@ -147,9 +209,27 @@ const struct command commands[] = {
 		.run = command_run,
 	},
 	{
+		.name = "changes",
+		.summary = "look at, commit and discard what tools changed",
+		.synopsis = "[list | diff | commit | discard] [PATH...] [--session ID]",
+		.details = changes_details,
+		.verbs = changes_verbs,
+		.table = {changes_options, ARRAY_SIZE(changes_options), .stop = false},
+		.run = command_changes,
+	},
+	{
+		.name = "sessions",
+		.summary = "list, resume and discard sessions",
+		.synopsis = "[list | resume | discard | snapshot | rollback | fork | drop] [ID...]",
+		.details = sessions_details,
+		.verbs = sessions_verbs,
+		.table = {sessions_options, ARRAY_SIZE(sessions_options), .stop = false},
+		.run = command_sessions,
+	},
+	{
 		.name = "doctor",
 		.summary = "probe what this kernel and account can enforce",
-		.synopsis = "[--workspace DIR] [--json]",
+		.synopsis = "[--workspace DIR] [--sessions DIR] [--json]",
 		.details = doctor_details,
 		.table = {doctor_options, ARRAY_SIZE(doctor_options), .stop = false},
 		.run = command_doctor,

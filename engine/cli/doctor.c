@@ -20,6 +20,7 @@ static const struct doctor_row rows[] = {
 	{"kernel", doctor_kernel},
 	{"programs", doctor_programs},
 	{"policy", doctor_policy},
+	{"agent.tools", doctor_agent_tools},
 	{"namespace.user", doctor_namespace, CLONE_NEWUSER},
 	{"namespace.mnt", doctor_namespace, CLONE_NEWNS},
 	{"namespace.pid", doctor_namespace, CLONE_NEWPID},
@@ -33,6 +34,8 @@ static const struct doctor_row rows[] = {
 	{"mount.proc", doctor_proc},
 	{"mount.overlay", doctor_overlay},
 	{"mount.idmap", doctor_idmap},
+	{"session.store", doctor_store},
+	{"session.overlay", doctor_store_overlay},
 	{"uid.range", doctor_uids},
 	{"seccomp", doctor_seccomp},
 	{"landlock", doctor_landlock},
@@ -92,6 +95,7 @@ static int examine(struct args *args, struct err *err)
 		return CLI_FAILED;
 	}
 	d->workspace = args->workspace ? args->workspace : ".";
+	d->sessions = args->sessions;
 	d->uid = args->uids.base ? args->uids.base : DOCTOR_UID_PROBED;
 	/* What a policy requires at the least, should the agent's own not compile. */
 	d->require = IMAGE_REQUIRE_CGROUP_MEMORY | IMAGE_REQUIRE_CGROUP_PIDS;

@@ -42,9 +42,13 @@ struct probe_answer {
 struct doctor {
 	bool root_mode;
 	const char *workspace;
+	const char *sessions;	   /* --sessions, or NULL */
 	uint32_t uid;		   /* first of the range that cells run under */
 	uint32_t require;	   /* IMAGE_REQUIRE_* of the agent's cells */
 	uint32_t landlock_abi_min; /* of the agent's cells */
+	uint32_t n_tools;	   /* that the agent is left with */
+	bool compiled;		   /* the agent's policy: n_tools and overlay mean something */
+	bool overlay;		   /* the agent's tools work on an overlay */
 	bool cgroup_probed;
 	struct probe_answer cgroup;
 	struct doctor_check checks[DOCTOR_CHECKS_MAX];
@@ -85,6 +89,9 @@ void doctor_judge(struct doctor_check *check, bool fine, bool needed);
 /* Rows, in the order in which they run and are shown. */
 void doctor_programs(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret);
 void doctor_policy(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret);
+void doctor_agent_tools(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret);
+void doctor_store(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret);
+void doctor_store_overlay(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret);
 void doctor_kernel(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret);
 void doctor_seccomp(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret);
 void doctor_landlock(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret);

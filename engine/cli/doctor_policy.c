@@ -4,6 +4,7 @@
  * for: starting one without the other end of its socket would prove nothing.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,10 @@
 #define AGENT "rust-engineer"
 #define OUT_FD 3
 
-enum { VALUE_REQUIRE, VALUE_ABI, VALUE_CELLS };
+/* Of probe_answer. */
+enum { VALUE_REQUIRE, VALUE_ABI, VALUE_CELLS, VALUE_TOOLS };
+
+#define TOOLS_OVERLAY (1U << 31) /* beside the number of tools */
 
 void doctor_programs(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret)
 {
@@ -56,6 +60,17 @@ static void NORETURN become_policyc(const char *program, int sock)
 	_exit(probe_exec(argv, (const char *const *)environ) < 0 ? 127 : 0);
 }
 
+static uint32_t count_tools(const struct image *image)
+{
+	size_t len = 0;
+	const char *text = image_catalog(image, &len);
+	json_t *catalog = text ? json_loadb(text, len, 0, NULL) : NULL;
+	size_t n = json_array_size(json_object_get(catalog, "tools"));
+
+	json_decref(catalog);
+	return (uint32_t)MIN(n, (size_t)INT32_MAX);
+}
+
 static int read_image(int fd, struct probe_answer *ret)
 {
 	const struct image_cell *cell;
@@ -71,7 +86,10 @@ static int read_image(int fd, struct probe_answer *ret)
 		ret->values[VALUE_REQUIRE] |= cell->require;
 		ret->values[VALUE_ABI] = MAX(ret->values[VALUE_ABI], cell->landlock_abi_min);
 		ret->values[VALUE_CELLS]++;
+		if (cell->flags & IMAGE_CELL_OVERLAY)
+			ret->values[VALUE_TOOLS] |= TOOLS_OVERLAY;
 	}
+	ret->values[VALUE_TOOLS] |= count_tools(&image);
 	image_unmap(&image);
 	return 0;
 }
@@ -132,6 +150,9 @@ void doctor_policy(struct doctor *d, const struct doctor_row *row, struct doctor
 	if (answer.num == 0) {
 		d->require = answer.values[VALUE_REQUIRE];
 		d->landlock_abi_min = answer.values[VALUE_ABI];
+		d->n_tools = answer.values[VALUE_TOOLS] & ~TOOLS_OVERLAY;
+		d->overlay = answer.values[VALUE_TOOLS] & TOOLS_OVERLAY;
+		d->compiled = true;
 		doctor_detail(ret, "agent " AGENT " compiles to %u cells",
 			      answer.values[VALUE_CELLS]);
 		return;
@@ -139,4 +160,19 @@ void doctor_policy(struct doctor *d, const struct doctor_row *row, struct doctor
 	doctor_detail(ret, "agent " AGENT " does not compile: %s",
 		      answer.text[0] ? answer.text : strerrordesc_np(answer.num));
 	doctor_remedy(ret, "`toolcell agent check " AGENT "` tells more");
+}
+
+/* An agent whose policy takes every tool away compiles, starts, and can do nothing. */
+void doctor_agent_tools(struct doctor *d, const struct doctor_row *row, struct doctor_check *ret)
+{
+	(void)row;
+	doctor_judge(ret, d->compiled && d->n_tools > 0, true);
+	if (!d->compiled)
+		doctor_detail(ret, "not known: the agent " AGENT " does not compile");
+	else if (d->n_tools == 0)
+		doctor_detail(ret, "agent " AGENT " is left without a single tool");
+	else
+		doctor_detail(ret, "agent " AGENT " has %u tools", d->n_tools);
+	doctor_remedy(ret, "`toolcell agent check " AGENT "` says which of its tools are not there "
+			   "and which the policy takes away");
 }

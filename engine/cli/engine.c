@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -19,15 +20,21 @@
 #include "cli/shipped.h"
 #include "cli/ui.h"
 
+bool engine_names_session(const struct args *args)
+{
+	return args->session && strcmp(args->session, "new") != 0;
+}
+
 int engine_need_policy(const struct args *args, const char *command, struct err *err)
 {
 	char agents[160];
 	char policies[160];
 
-	if (args->agent || args->policy)
+	if (args->agent || args->policy || engine_names_session(args))
 		return 0;
 	return err_set(err, EINVAL,
-		       "`toolcell %s` needs --agent (shipped: %s) or --policy (shipped: %s)",
+		       "`toolcell %s` needs --agent (shipped: %s), --policy (shipped: %s), or "
+		       "--session with the ID of a session that has them",
 		       command, shipped_list("agents", ".md", agents, sizeof(agents)),
 		       shipped_list("policies", ".json", policies, sizeof(policies)));
 }
@@ -41,6 +48,11 @@ int engine_start(const struct args *args, bool digest, struct session *ret, stru
 		.uid_base = args->uids.base,
 		.uid_count = args->uids.count,
 		.digest = digest,
+		.announce = args->announce,
+		.session = args->session,
+		.sessions = args->sessions,
+		.maintenance = args->maintenance,
+		.beside = args->beside,
 	};
 
 	return session_start(&options, ret, err);
@@ -61,6 +73,9 @@ static int broker_main(struct session *session, const struct args *args,
 		.workspace = session->workspace,
 		.environ = (const char *const *)session->environ_kept,
 		.fixtures = args->fixtures,
+		.session_id = session->id[0] ? session->id : NULL,
+		.session_note = session->note[0] ? session->note : NULL,
+		.branch = session->branch,
 	};
 
 	/* A driver that closes its end is an error of write(2), not the end of the broker. */

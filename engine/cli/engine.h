@@ -7,6 +7,9 @@
 #include "cli/args.h"
 #include "cli/session.h"
 
+/** engine_names_session - --session names one that is there, which knows its agent and policy */
+bool engine_names_session(const struct args *args);
+
 /** engine_need_policy - an agent or a policy is given, or @err names the shipped ones */
 MUST_USE int engine_need_policy(const struct args *args, const char *command, struct err *err);
 

@@ -17,6 +17,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,15 +25,18 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "cli/changes_view.h"
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exec_env.h"
 #include "cli/terminal.h"
 #include "cli/ui.h"
 #include "cli/verdict.h"
+#include "wire/changes.h"
 #include "wire/plan.h"
 
 #define CALL_ID 1
+#define COUNTS_BYTES 200
 
 struct exec {
 	struct session session;
@@ -40,9 +44,11 @@ struct exec {
 	struct frame_ended ended;
 	const struct image_cell *cell;
 	uint32_t cell_index;
-	int signals; /* signalfd */
-	int signal;  /* that we were told to end by; 0: none */
-	int result;  /* descriptor of --result, or -1 */
+	bool overlay; /* the cell wants one; the image is gone when that is reported */
+	int signals;  /* signalfd */
+	int signal;   /* that we were told to end by; 0: none */
+	int result;   /* descriptor of --result, or -1 */
+	int summary;  /* memfd for what was changed, or -1 */
 	struct terminal terminals[TERMINAL_N];
 };
 
@@ -89,6 +95,7 @@ static int find_cell(struct exec *x, struct err *err)
 		if (name && policy && strcmp(name, policy) == 0) {
 			x->cell = cell;
 			x->cell_index = i;
+			x->overlay = cell->flags & IMAGE_CELL_OVERLAY;
 			return 0;
 		}
 	}
@@ -129,15 +136,32 @@ static int seal_plan(const struct exec *x, const struct args *args, int *ret_fd,
 	return r;
 }
 
+/* Only who is going to be told is worth a walk over what was changed. */
+static int want_summary(struct exec *x, const struct args *args, struct err *err)
+{
+	if (!x->overlay || x->session.id[0] == '\0' ||
+	    !(args->verbose || isatty(STDERR_FILENO) == 1))
+		return 0;
+	x->summary = memfd_create("toolcell-changes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	/* Its size stays what it is, whatever else becomes of it: we are going to map it. */
+	if (x->summary < 0 || ftruncate(x->summary, (off_t)CHANGES_BYTES_MAX) < 0 ||
+	    fcntl(x->summary, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return err_set(err, errno, "cannot make a file for what is changed");
+	return 0;
+}
+
 static int send_call(const struct exec *x, const struct args *args, struct err *err)
 {
 	struct frame_call call = {
 		.head = {.type = FRAME_CALL, .bytes = sizeof(call), .call = CALL_ID},
 		.cell = x->cell_index,
+		.flags = x->summary >= 0 ? FRAME_CALL_SUMMARY : 0,
+		.branch = x->overlay ? x->session.branch : 0,
 		.wall_ms = args->timeout_ms,
 	};
 	CLEANUP(fd_closep) int plan = -1;
-	int fds[FRAME_CALL_FDS] = {
+	int fds[FRAME_CALL_FDS_MAX] = {
+		[FRAME_FD_SUMMARY] = x->summary,
 		[FRAME_FD_STDIN] = STDIN_FILENO,
 		[FRAME_FD_STDOUT] = STDOUT_FILENO,
 		[FRAME_FD_STDERR] = STDERR_FILENO,
@@ -147,7 +171,8 @@ static int send_call(const struct exec *x, const struct args *args, struct err *
 	if (r < 0)
 		return r;
 	fds[FRAME_FD_PLAN] = plan;
-	r = fd_send(x->session.launcher_fd, &call, sizeof(call), fds, ARRAY_SIZE(fds));
+	r = fd_send(x->session.launcher_fd, &call, sizeof(call), fds,
+		    x->summary >= 0 ? FRAME_CALL_FDS_MAX : FRAME_CALL_FDS);
 	if (r == -EPIPE)
 		return 0; /* a launcher that failed has left the reason for session_wait_ready */
 	return r < 0 ? err_set(err, -r, "cannot send the call to the launcher") : 0;
@@ -281,6 +306,8 @@ static int run_call(struct exec *x, const struct args *args, struct err *err)
 	if (r == 0)
 		r = check_timeout(x, args->timeout_ms, err);
 	if (r == 0)
+		r = want_summary(x, args, err);
+	if (r == 0)
 		r = open_signals(&x->signals, err);
 	/* The call waits in the socket until the launcher is ready: one wake-up less. */
 	if (r == 0)
@@ -292,6 +319,45 @@ static int run_call(struct exec *x, const struct args *args, struct err *err)
 	return r < 0 ? r : write_result(x, args->operands[0], err);
 }
 
+/* "2 added, 1 modified, kept in session k3f9abcd: ..." */
+static void report_changes(const struct exec *x)
+{
+	void *data = x->summary < 0
+			     ? MAP_FAILED
+			     : mmap(NULL, CHANGES_BYTES_MAX, PROT_READ, MAP_PRIVATE, x->summary, 0);
+	const struct changes_header *header;
+	char counts[COUNTS_BYTES];
+
+	if (data == MAP_FAILED)
+		return;
+	/* Init wrote it, which ran beside the tool: what does not fit is not shown. */
+	if (x->ended.workspace == FRAME_WORKSPACE_OVERLAY &&
+	    changes_decode(data, CHANGES_BYTES_MAX, &header, NULL) == 0 &&
+	    changes_view_kinds(header->kinds, counts, sizeof(counts))[0])
+		ui_line(UI_PLAIN, NULL,
+			"%s, kept in session %s: toolcell changes diff | commit | discard", counts,
+			x->session.id);
+	(void)munmap(data, CHANGES_BYTES_MAX);
+}
+
+/* Where the policy's fallback was taken, changes are not where they are looked for later. */
+static void report_fallback(const struct exec *x)
+{
+	static const char *const words[FRAME_WORKSPACE_N] = {
+		[FRAME_WORKSPACE_READONLY] = "the workspace was read-only",
+		[FRAME_WORKSPACE_DIRECT] = "tools wrote to the workspace itself",
+		[FRAME_WORKSPACE_OVERLAY_MEMORY] = "changes were kept in memory and are gone now",
+	};
+	uint32_t workspace = x->ended.workspace;
+	char why[ERR_TEXT_MAX];
+
+	if (!x->overlay || workspace >= FRAME_WORKSPACE_N || !words[workspace])
+		return;
+	(void)text_quote(why, sizeof(why), x->ready.session_why,
+			 strnlen(x->ready.session_why, sizeof(x->ready.session_why)));
+	ui_line(UI_WARN, "no session", "%s, as workspace.fallback says: %s", words[workspace], why);
+}
+
 static int report(const struct exec *x, const char *command)
 {
 	char text[ERR_TEXT_MAX];
@@ -300,6 +366,8 @@ static int report(const struct exec *x, const char *command)
 
 	if (line)
 		ui_line(UI_BAD, label, "%s", line);
+	report_changes(x);
+	report_fallback(x);
 	return verdict_exit_code(&x->ended, x->signal);
 }
 
@@ -311,7 +379,7 @@ static int fail(const struct err *err, int code)
 
 int command_exec(const struct command *self, struct args *args, char **argv)
 {
-	struct exec x = {.signals = -1, .result = -1};
+	struct exec x = {.signals = -1, .result = -1, .summary = -1};
 	struct err err;
 	int r;
 
@@ -322,7 +390,7 @@ int command_exec(const struct command *self, struct args *args, char **argv)
 			      "no command is given: toolcell exec -- COMMAND [ARGUMENT...]");
 		return fail(&err, CLI_USAGE);
 	}
-	if (!args->agent && !args->policy)
+	if (!args->agent && !args->policy && !engine_names_session(args))
 		args->policy = "strict";
 	if (args->result && open_result(args->result, &x.result, &err) < 0)
 		return fail(&err, CLI_REFUSED);
@@ -335,7 +403,9 @@ int command_exec(const struct command *self, struct args *args, char **argv)
 		session_abort(&x.session);
 	else
 		session_stop(&x.session);
+	r = r < 0 ? fail(&err, CLI_REFUSED) : report(&x, args->operands[0]);
 	fd_closep(&x.signals);
 	fd_closep(&x.result);
-	return r < 0 ? fail(&err, CLI_REFUSED) : report(&x, args->operands[0]);
+	fd_closep(&x.summary);
+	return r;
 }

@@ -70,7 +70,7 @@ int help_top(bool color, struct buf *out)
 	for (size_t i = 0; r == 0 && i < commands_n; i++) {
 		r = buf_puts(out, "  ");
 		if (r == 0)
-			r = ui_paint(out, color, UI_STRONG, commands[i].name, 8);
+			r = ui_paint(out, color, UI_STRONG, commands[i].name, 9);
 		if (r == 0)
 			r = buf_printf(out, " %s\n", commands[i].summary);
 	}

@@ -116,7 +116,7 @@ static int unknown_command(const char *word)
 {
 	const char *near = command_suggest(word);
 	char shown[80];
-	char list[160];
+	char list[200];
 	struct err err;
 
 	(void)text_quote(shown, sizeof(shown), word, strlen(word));

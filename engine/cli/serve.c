@@ -35,6 +35,7 @@ int command_serve(const struct command *self, struct args *args, char **argv)
 		ui_error(&err);
 		return CLI_USAGE;
 	}
+	args->announce = true;
 	if (engine_start(args, true, &session, &err) < 0) {
 		ui_error(&err);
 		return CLI_REFUSED;

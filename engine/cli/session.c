@@ -27,6 +27,7 @@
 #include "base/fd.h"
 #include "base/path.h"
 #include "cli/cache.h"
+#include "cli/kept.h"
 #include "digest/protocol.h"
 #include "launch/launch.h"
 
@@ -402,18 +403,10 @@ static int start_digest(const struct session_options *o, struct session *s, stru
 	return r;
 }
 
-static int send_image(const struct session *s, struct err *err)
-{
-	const struct frame_head head = {FRAME_IMAGE, sizeof(head), 0};
-	int r = fd_send(s->launcher_fd, &head, sizeof(head), &s->image_fd, 1);
-
-	/* A launcher that has failed has said why: session_wait_ready reads it. */
-	return r < 0 && r != -EPIPE ? err_set(err, -r, "cannot send the image to the launcher") : 0;
-}
-
 int session_start(const struct session_options *options, struct session *ret, struct err *err)
 {
-	uint32_t base = options->uid_base ? options->uid_base : UID_BASE_DEFAULT;
+	struct session_options o = *options;
+	uint32_t base = o.uid_base ? o.uid_base : UID_BASE_DEFAULT;
 	int r;
 
 	*ret = (struct session){.image_fd = -1,
@@ -423,17 +416,21 @@ int session_start(const struct session_options *options, struct session *ret, st
 				.alive_fd = -1,
 				.environ_kept = environ,
 				.broker_uid = geteuid() == 0 ? base + UID_BROKER : 0};
-	r = open_workspace(options->workspace, ret, err);
+	r = kept_adopt(&o, ret, err);
 	if (r == 0)
-		r = start_launcher(options, ret, err);
+		r = open_workspace(o.workspace, ret, err);
+	if (r == 0)
+		r = start_launcher(&o, ret, err);
 	if (r == 0) /* the launcher looks at the kernel meanwhile */
-		r = get_image(options, ret, err);
+		r = get_image(&o, ret, err);
 	if (r == 0)
 		r = check_inputs(ret, err);
 	if (r == 0)
-		r = send_image(ret, err);
+		r = kept_choose(&o, ret, err);
 	if (r == 0)
-		r = start_digest(options, ret, err);
+		r = kept_send_image(ret, err);
+	if (r == 0)
+		r = start_digest(&o, ret, err);
 	if (r < 0)
 		session_stop(ret);
 	return r;
@@ -473,6 +470,7 @@ void session_stop(struct session *session)
 	fd_closep(&session->workspace_fd);
 	image_unmap(&session->image);
 	fd_closep(&session->image_fd);
+	kept_end(session);
 	free(session->workspace);
 	session->workspace = NULL;
 }

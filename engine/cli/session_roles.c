@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cli/kept.h"
 #include "cli/session.h"
 #include "confine/cgroup.h"
 #include "confine/filter.h"
@@ -127,6 +128,7 @@ int session_become_broker(struct session *session, struct err *err)
 	fd_closep(&session->alive_fd);
 	fd_closep(&session->workspace_fd);
 	fd_closep(&session->image_fd);
+	kept_close(session);
 	/* Out of the terminal's reach, and the other way round; the supervisor stays in it. */
 	if (setsid() < 0)
 		return err_set(err, errno, "the broker cannot make a session");
@@ -220,12 +222,17 @@ static bool wait_for_end(struct session *s, pid_t broker, int signals, int *ret_
 
 void session_abort(struct session *session)
 {
+	struct kept *kept = session->kept;
+
+	session->kept = NULL; /* not before the last cell has ended */
 	session_stop(session);
 	if (session->launcher_pid > 0)
 		(void)reap_or_kill(session->launcher_pid, LAUNCHER_PATIENCE_S);
 	if (session->digest_pid > 0)
 		(void)reap_or_kill(session->digest_pid, 1);
 	sweep();
+	session->kept = kept;
+	kept_end(session);
 }
 
 int session_supervise(struct session *session, pid_t broker)
@@ -256,6 +263,7 @@ int session_supervise(struct session *session, pid_t broker)
 	if (session->digest_pid > 0)
 		(void)reap_or_kill(session->digest_pid, 1);
 	sweep();
+	kept_end(session);
 	fd_closep(&signals);
 	return status;
 }

@@ -3,12 +3,12 @@
  * table that the call asked for:
  *
  *	digest_feed --DIGEST_CALL--> call_text --first other chunk--> parser.call
- *		    --DIGEST_STDOUT, DIGEST_STDERR--> line_reader --> parser.line
+ *		    --DIGEST_STDOUT, DIGEST_STDERR--> line_reader --> parser.line; or parser.bytes
  *		    --DIGEST_STATUS--> exit_success
  *	digest_finish --> last lines without newline --> parser.finish --> reply
  *
- * Success is what the exit status says and nothing else: all other facts come from output that the
- * program under test may have written.
+ * Success is what the exit status says: all other facts come from output that the program under test
+ * may have written. A program of ours may take it back in its answer, never claim it.
  */
 #include "digest/digest.h"
 
@@ -19,10 +19,11 @@
 #include "digest/parse.h"
 
 static const struct digest_parser parsers[] = {
-	{"cargo", "cargo", cargo_call, cargo_line, cargo_finish},
-	{"clippy", "cargo clippy", cargo_call, cargo_line, cargo_finish},
-	{"rustc", "rustc", NULL, rustc_line, rustc_finish},
-	{"rustfmt", "rustfmt", rustfmt_call, rustfmt_line, rustfmt_finish},
+	{"cargo", "cargo", cargo_call, cargo_line, NULL, cargo_finish},
+	{"clippy", "cargo clippy", cargo_call, cargo_line, NULL, cargo_finish},
+	{"rustc", "rustc", NULL, rustc_line, NULL, rustc_finish},
+	{"rustfmt", "rustfmt", rustfmt_call, rustfmt_line, NULL, rustfmt_finish},
+	{"answer", "answer", NULL, NULL, document_bytes, document_finish},
 };
 
 const char *digest_parser_name(size_t index)
@@ -87,7 +88,7 @@ void digest_free(struct digest *d)
 	struct buf *bufs[] = {&d->readers[0].part,   &d->readers[1].part,   &d->call_text,
 			      &d->scratch,	     &d->tests.output,	    &d->cargo.block,
 			      &d->cargo.output.head, &d->cargo.output.tail, &d->fmt.original,
-			      &d->fmt.expected};
+			      &d->fmt.expected,	     &d->document.text};
 
 	for (size_t i = 0; i < ARRAY_SIZE(values); i++)
 		json_decref(values[i]);
@@ -211,7 +212,10 @@ int digest_feed(struct digest *d, uint32_t stream, const void *data, size_t len)
 		return take_status(d, data, len);
 	if (stream != DIGEST_STDOUT && stream != DIGEST_STDERR)
 		return -EPROTO;
-	take_bytes(d, (enum digest_stream)stream, data, len);
+	if (d->parser->bytes)
+		d->parser->bytes(d, (enum digest_stream)stream, data, len);
+	else
+		take_bytes(d, (enum digest_stream)stream, data, len);
 	return d->failed;
 }
 
@@ -227,6 +231,14 @@ static void flush_readers(struct digest *d)
 	}
 }
 
+/* A tool that says no in its answer has not succeeded, whatever its exit status. */
+static json_t *verdict(const struct digest *d, const struct reply *reply)
+{
+	if (reply->decides && !reply->success)
+		return json_false();
+	return d->exit_known ? json_boolean(d->exit_success) : json_null();
+}
+
 static int encode(struct digest *d, struct reply *reply, char **ret, size_t *ret_len)
 {
 	json_t *root = json_object();
@@ -239,7 +251,11 @@ static int encode(struct digest *d, struct reply *reply, char **ret, size_t *ret
 	value_put(d, root, "text",
 		  reply->text.len ? value_text(d, reply->text.data, reply->text.len, SIZE_MAX)
 				  : json_null());
-	value_put(d, root, "success", d->exit_known ? json_boolean(d->exit_success) : json_null());
+	value_put(d, root, "success", verdict(d, reply));
+	if (reply->denials)
+		value_put(d, root, "denials", json_incref(reply->denials));
+	if (reply->error)
+		value_put(d, root, "error", json_string(reply->error));
 	text = json_dumps(root, JSON_COMPACT);
 	json_decref(root);
 	if (!text || d->failed) {
@@ -268,9 +284,11 @@ int digest_finish(struct digest *d, char **ret, size_t *ret_len)
 	if (!reply.data)
 		return -ENOMEM;
 	d->parser->finish(d, &reply);
-	value_put_count(d, reply.data, "lines_skipped", d->lines_skipped);
+	if (!d->parser->bytes)
+		value_put_count(d, reply.data, "lines_skipped", d->lines_skipped);
 	r = encode(d, &reply, ret, ret_len);
 	json_decref(reply.data);
+	json_decref(reply.denials);
 	buf_fini(&reply.text);
 	return r;
 }

@@ -23,12 +23,14 @@
 #define DIGEST_STRING_BYTES_MAX ((size_t)16 << 10)  /* rendered diagnostics, output of one test */
 #define DIGEST_FINDINGS_BYTES_MAX ((size_t)7 << 20) /* of the 8 MiB that a reply may have */
 #define DIGEST_TEXT_BYTES_MAX ((size_t)8 << 10)
+#define DIGEST_DOCUMENT_BYTES_MAX ((size_t)7 << 20) /* answer of a program of ours */
+#define DIGEST_DOCUMENT_TEXT_MAX ((size_t)200 << 10)
 
 struct digest;
 
 /**
  * digest_new - a parser by its name
- * @name: a row of the parser table: "cargo", "clippy", "rustc", "rustfmt"
+ * @name: a row of the parser table: "cargo", "clippy", "rustc", "rustfmt", "answer"
  * Return: digest_free ends it; NULL for an unknown name or without memory.
  */
 struct digest *digest_new(const char *name);

@@ -81,6 +81,12 @@ struct rustfmt {
 	bool check;
 };
 
+/* Standard output of a program of ours, whole. */
+struct document {
+	struct buf text;
+	bool too_long;
+};
+
 struct digest {
 	const struct digest_parser *parser;
 	struct line_reader readers[2]; /* standard output, standard error */
@@ -102,11 +108,16 @@ struct digest {
 	struct libtest tests;
 	struct cargo cargo;
 	struct rustfmt fmt;
+	struct document document;
 };
 
 struct reply {
-	json_t *data;	 /* new object */
-	struct buf text; /* empty: null */
+	json_t *data;	   /* new object; or null */
+	struct buf text;   /* empty: null */
+	json_t *denials;   /* new array; NULL: the key is left out */
+	const char *error; /* why there is no data; NULL: the key is left out */
+	bool decides;	   /* `success` below holds as well as the exit status */
+	bool success;
 };
 
 struct digest_parser {
@@ -114,6 +125,8 @@ struct digest_parser {
 	const char *label;
 	void (*call)(struct digest *d); /* digest.call is there; may be NULL */
 	void (*line)(struct digest *d, enum digest_stream stream, const char *line, size_t len);
+	/* Instead of line: output as it comes.  NULL: line. */
+	void (*bytes)(struct digest *d, enum digest_stream stream, const char *data, size_t len);
 	void (*finish)(struct digest *d, struct reply *reply);
 };
 
@@ -131,6 +144,10 @@ void rustc_finish(struct digest *d, struct reply *reply);
 void rustfmt_call(struct digest *d);
 void rustfmt_line(struct digest *d, enum digest_stream stream, const char *line, size_t len);
 void rustfmt_finish(struct digest *d, struct reply *reply);
+
+/* answer.c */
+void document_bytes(struct digest *d, enum digest_stream stream, const char *data, size_t len);
+void document_finish(struct digest *d, struct reply *reply);
 
 /* diagnostic.c */
 

@@ -5,7 +5,9 @@
  * runs, ends with DIGEST_END, and reads one JSON object until end of file:
  *
  *	{"data": {...} | null, "text": "what a model should read first" | null,
- *	 "success": true | false | null}
+ *	 "success": true | false | null,
+ *	 "denials": [{"operation", "object", "errno"}],	parsers of answers of our own programs only
+ *	 "error": "why there is no data"}			the same, when there is none
  *
  * Anything else (worker died, too long, not JSON) means: no data; the call's result says so.
  */

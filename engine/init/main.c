@@ -6,12 +6,14 @@
  * layout is left. Init learns what to run from three descriptors (wire/report.h), gives up all
  * privilege, starts the tool in a process of its own (tool.c) and then only waits:
  *
- *	starting --tool exec'd: REPORT_STARTED--> running --tool ends: REPORT_ENDED--> exit
+ *	starting --tool exec'd: REPORT_STARTED--> running --tool ends: summary, REPORT_ENDED--> exit
  *	   |--a step failed: REPORT_FAILED--> exit      |--launcher gone: exit
+ *							 |--over the quota: kill all, tool ends
  *
- * Its exit makes the kernel kill whatever else lives in the pid namespace, daemons included. Init
- * stands outside of the tool's Landlock domain and filter and is not dumpable: the tool can neither
- * trace nor signal it.
+ * Its exit makes the kernel kill whatever else lives in the pid namespace, daemons included; where
+ * changes are to be told (summary.c), init does so itself before, so that nothing changes any more.
+ * Init stands outside of the tool's Landlock domain and filter and is not dumpable: the tool can
+ * neither trace nor signal it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +33,8 @@
 
 #include "base/fd.h"
 #include "confine/privilege.h"
+#include "init/quota.h"
+#include "init/summary.h"
 #include "init/tool.h"
 #include "wire/report.h"
 
@@ -38,7 +42,10 @@ struct init {
 	struct init_config config;
 	struct image image;
 	struct plan plan;
-	int signals; /* signalfd */
+	struct summary summary;
+	struct quota quota;
+	bool has[INIT_FD_N]; /* descriptors that the launcher gave us */
+	int signals;	     /* signalfd */
 	pid_t tool;
 };
 
@@ -144,11 +151,24 @@ static uint64_t us_of(struct timeval tv)
 	return (uint64_t)tv.tv_sec * 1000000 + (uint64_t)tv.tv_usec;
 }
 
-static NORETURN void finish(int status)
+/* What is left of the tool dies before the look at what it did, and its use is still counted. */
+static void settle(struct init *in, struct init_report *report)
+{
+	if (in->config.summary == INIT_SUMMARY_NONE)
+		return;
+	report->over_quota = in->quota.over;
+	summary_kill_all();
+	summary_confine();
+	(void)quota_look_last(&in->quota);
+	summary_write(&in->summary, &in->quota);
+}
+
+static NORETURN void finish(struct init *in, int status)
 {
 	struct init_report report = {.type = REPORT_ENDED, .status = status};
 	struct rusage usage;
 
+	settle(in, &report);
 	if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
 		report.user_us = us_of(usage.ru_utime);
 		report.system_us = us_of(usage.ru_stime);
@@ -159,7 +179,7 @@ static NORETURN void finish(int status)
 	_exit(EXIT_SUCCESS);
 }
 
-static void reap(const struct init *in)
+static void reap(struct init *in)
 {
 	for (;;) {
 		int status;
@@ -168,11 +188,11 @@ static void reap(const struct init *in)
 		if (pid <= 0)
 			return;
 		if (pid == in->tool)
-			finish(status);
+			finish(in, status);
 	}
 }
 
-static void handle_signal(const struct init *in)
+static void handle_signal(struct init *in)
 {
 	struct signalfd_siginfo info;
 
@@ -184,33 +204,82 @@ static void handle_signal(const struct init *in)
 		(void)kill(-in->tool, (int)info.ssi_signo);
 }
 
-static NORETURN void wait_for_end(const struct init *in)
+/* A stop, or the end of the launcher. */
+static void hear_launcher(void)
 {
+	struct init_stop stop;
+	ssize_t n = recv(INIT_FD_CONTROL, &stop, sizeof(stop), MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n != (ssize_t)sizeof(stop) || stop.stop != 1)
+		_exit(EXIT_FAILURE);
+	summary_kill();
+}
+
+static NORETURN void wait_for_end(struct init *in)
+{
+	int tick_ms = in->config.summary == INIT_SUMMARY_LAYERS ? QUOTA_TICK_MS : -1;
+
 	for (;;) {
 		struct pollfd fds[] = {{in->signals, POLLIN, 0}, {INIT_FD_CONTROL, POLLIN, 0}};
 
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+		if (poll(fds, ARRAY_SIZE(fds), tick_ms) < 0 && errno != EINTR)
 			_exit(EXIT_FAILURE);
-		/* The launcher says nothing more: readable means that it is gone. */
 		if (fds[1].revents)
-			_exit(EXIT_FAILURE);
+			hear_launcher();
 		if (fds[0].revents)
 			handle_signal(in);
+		/* At every tick again: somebody may have been unborn at the last. */
+		if (quota_look(&in->quota))
+			summary_kill();
 	}
+}
+
+/* The first three are always there, the others as init_config.summary says. */
+static void take_descriptors(struct init *in)
+{
+	for (int fd = INIT_FD_CONTROL; fd < INIT_FD_N; fd++) {
+		in->has[fd] = fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+		if (!in->has[fd] && fd < INIT_FD_SUMMARY)
+			fail(STEP_DESCRIPTORS, errno, (uint32_t)fd);
+	}
+}
+
+static void begin_summary(struct init *in)
+{
+	static const int last[] = {
+		[INIT_SUMMARY_NONE] = INIT_FD_PLAN,
+		[INIT_SUMMARY_LAYERS] = INIT_FD_DATA,
+		[INIT_SUMMARY_DIRECT] = INIT_FD_SUMMARY,
+	};
+	const struct init_config *config = &in->config;
+	const struct image_cell *cell = image_cell(&in->image, config->cell);
+	bool layers = config->summary == INIT_SUMMARY_LAYERS;
+	int r;
+
+	if (config->summary >= ARRAY_SIZE(last))
+		fail(STEP_CONFIG, EPROTO, config->summary);
+	for (int fd = INIT_FD_SUMMARY; fd <= last[config->summary]; fd++)
+		if (!in->has[fd])
+			fail(STEP_DESCRIPTORS, EBADF, (uint32_t)fd);
+	r = summary_begin(&in->summary, config, image_string(&in->image, cell->change_rules));
+	if (r < 0)
+		fail(STEP_CONFIG, r, config->summary);
+	quota_begin(&in->quota, layers ? &in->summary.source : NULL, &config->limits);
 }
 
 int main(void)
 {
-	struct init in = {.signals = -1};
+	/* Not on the stack: the workspace's name and a list of layers are in it. */
+	static struct init in = {.signals = -1};
 	struct init_report started = {.type = REPORT_STARTED};
 	int r;
 
 	if (close_range(INIT_FD_N, ~0U, 0) < 0 || privilege_hide() < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		fail(STEP_CONFIG, errno, 0);
-	for (int fd = INIT_FD_CONTROL; fd < INIT_FD_N; fd++)
-		if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-			fail(STEP_DESCRIPTORS, errno, (uint32_t)fd);
+	take_descriptors(&in);
 	open_signals(&in);
 	read_config(&in.config);
 	r = image_map(INIT_FD_IMAGE, &in.image, NULL);
@@ -218,6 +287,7 @@ int main(void)
 		fail(STEP_IMAGE, r < 0 ? r : EPROTO, in.config.cell);
 	read_plan(&in.plan);
 	give_up_privilege();
+	begin_summary(&in);
 	start_tool(&in);
 	/* The tool has its own copies; holding these would keep its readers from seeing the end. */
 	for (int fd = 0; fd < INIT_FD_CONTROL; fd++)

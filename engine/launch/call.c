@@ -28,6 +28,7 @@
 #endif
 #define CPU_CHECK_MIN_US 20000ULL
 #define CPU_ROUNDING_US 50000ULL
+#define STOP_GRACE_US 500000ULL /* init looks at changes for 250 ms at most */
 
 static struct call *free_call(struct launcher *l)
 {
@@ -40,6 +41,7 @@ static struct call *free_call(struct launcher *l)
 					    .pidfd = -1,
 					    .mount_ns = -1,
 					    .plan = -1,
+					    .summary = -1,
 					    .stdio = {-1, -1, -1},
 					    .kill_cause = FRAME_CAUSE_N};
 		return &l->calls[i];
@@ -52,7 +54,13 @@ static void close_call_fds(struct call *call)
 	for (int i = 0; i < 3; i++)
 		fd_closep(&call->stdio[i]);
 	fd_closep(&call->plan);
+	fd_closep(&call->summary);
 	fd_closep(&call->child_control);
+}
+
+uint32_t call_identity(const struct call *call)
+{
+	return call->branch > 0 ? IDENTITY_SESSION : call->slot;
 }
 
 static uint32_t missing_of(const struct launcher *l, const struct call *call)
@@ -93,8 +101,9 @@ static void send_ended(struct launcher *l, const struct call *call, struct frame
 	if (call->pid > 0) {
 		frame->missing = missing;
 		frame->layers = all & ~missing;
-		frame->uid = l->cells.root_mode ? l->identities[call->slot].uid
+		frame->uid = l->cells.root_mode ? l->identities[call_identity(call)].uid
 						: (uint32_t)getuid();
+		frame->workspace = call->workspace;
 	}
 	serve_send(l, frame, sizeof(*frame));
 }
@@ -110,6 +119,7 @@ static void refuse(struct launcher *l, struct call *call, uint32_t cause, const 
 
 	(void)snprintf(frame.error, sizeof(frame.error), "%s", err->text);
 	send_ended(l, call, &frame);
+	session_leave(l, call);
 	close_call_fds(call);
 	call->state = CALL_FREE;
 }
@@ -227,6 +237,10 @@ static int clone_child(struct launcher *l, struct call *call, struct err *err)
 			.stdio = {call->stdio[0], call->stdio[1], call->stdio[2]},
 			.plan = call->plan,
 			.control = call->child_control,
+			.workspace = call->workspace,
+			.branch = call->branch,
+			.summary = session_init_summary(l, call),
+			.summary_fd = call->summary,
 		});
 	if (pid < 0)
 		return err_set(err, -pid, "cannot make the cell's namespaces");
@@ -245,17 +259,31 @@ static void abandon(struct launcher *l, struct call *call, const struct err *err
 	refuse(l, call, FRAME_CAUSE_LAUNCHER_ERROR, err);
 }
 
+/* Init writes it with all that it may; a file of somebody else's it could be made to spoil. */
+static int check_summary(const struct call *call, struct err *err)
+{
+	int seals = call->summary < 0 ? F_SEAL_SHRINK | F_SEAL_GROW
+				      : fcntl(call->summary, F_GET_SEALS);
+
+	if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW))
+		return err_set(err, EPERM,
+			       "the room for the summary of changes is no sealed memfd");
+	return 0;
+}
+
 static int validate(const struct call *call, struct err *err)
 {
 	int r = check_stdio(call, err);
 
-	return r < 0 ? r : check_plan(call, err);
+	if (r == 0)
+		r = check_plan(call, err);
+	return r < 0 ? r : check_summary(call, err);
 }
 
 static void start_cell(struct launcher *l, struct call *call)
 {
 	struct err err = {0};
-	int r = identity_take(l, call->slot, &err);
+	int r = identity_take(l, call_identity(call), &err);
 
 	if (r == 0)
 		r = make_leaf(l, call, &err);
@@ -272,6 +300,7 @@ static void start_cell(struct launcher *l, struct call *call)
 		return;
 	}
 	call->state = CALL_SETUP;
+	call->summary_wanted = session_init_summary(l, call) != INIT_SUMMARY_NONE;
 	if (prepare_child(l, call, &err) < 0) {
 		/* Through the one way out: the child dies, call_end tells why. */
 		call->failed = (struct init_report){.type = REPORT_FAILED,
@@ -287,11 +316,15 @@ void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 {
 	struct call *call = free_call(l);
 	struct err err = {0};
+	int r;
 
 	if (!call) {
 		struct call none = {.id = frame->head.call,
 				    .stdio = {fds[1], fds[2], fds[3]},
 				    .plan = fds[0],
+				    .summary = frame->flags & FRAME_CALL_SUMMARY
+						       ? fds[FRAME_FD_SUMMARY]
+						       : -1,
 				    .child_control = -1};
 
 		(void)err_set(&err, EBUSY, "%u calls are running", LAUNCH_CALLS_MAX);
@@ -301,6 +334,8 @@ void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 	call->id = frame->head.call;
 	call->plan = fds[FRAME_FD_PLAN];
 	memcpy(call->stdio, fds + FRAME_FD_STDIN, sizeof(call->stdio));
+	if (frame->flags & FRAME_CALL_SUMMARY)
+		call->summary = fds[FRAME_FD_SUMMARY];
 	call->cell_index = frame->cell;
 	call->cell = image_cell(&l->cells.image, frame->cell);
 	call->template = cell_template_of(&l->cells, call->cell);
@@ -308,10 +343,34 @@ void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 	call->begun_us = serve_now_us();
 	call->deadline_us = call->begun_us + call->limits.wall_ms * 1000;
 	call->cpu_check_us = call->limits.cpu_ms ? call->begun_us : 0;
-	if (validate(call, &err) < 0)
+	if (validate(call, &err) < 0) {
 		refuse(l, call, FRAME_CAUSE_LAUNCHER_ERROR, &err);
+		return;
+	}
+	r = session_enter(l, call, frame, &err);
+	if (r < 0)
+		refuse(l, call, r == -EPERM ? FRAME_CAUSE_POLICY : FRAME_CAUSE_LAUNCHER_ERROR,
+		       &err);
 	else
 		start_cell(l, call);
+}
+
+static void kill_cell(const struct call *call)
+{
+	(void)syscall(SYS_pidfd_send_signal, call->pidfd, SIGKILL, NULL, 0);
+	cgroup_leaf_kill(&call->leaf);
+}
+
+/* Init ends the tool, as it still has to see what it changed. Return: false when it cannot be asked. */
+static bool ask_init(struct call *call)
+{
+	const struct init_stop stop = {1};
+
+	if (!call->summary_wanted || call->state != CALL_RUNNING || call->kill_us ||
+	    send(call->control, &stop, sizeof(stop), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		return false;
+	call->kill_us = serve_now_us() + STOP_GRACE_US;
+	return true;
 }
 
 void call_kill(struct call *call, uint32_t cause)
@@ -320,8 +379,10 @@ void call_kill(struct call *call, uint32_t cause)
 		return;
 	if (call->kill_cause == FRAME_CAUSE_N)
 		call->kill_cause = cause;
-	(void)syscall(SYS_pidfd_send_signal, call->pidfd, SIGKILL, NULL, 0);
-	cgroup_leaf_kill(&call->leaf);
+	if (call->kill_us && serve_now_us() < call->kill_us && cause != FRAME_CAUSE_N)
+		return; /* it is dying already */
+	if (cause == FRAME_CAUSE_N || !ask_init(call))
+		kill_cell(call);
 }
 
 void call_read_report(struct launcher *l, struct call *call)
@@ -401,6 +462,8 @@ static uint32_t cause_of_status(const struct call *call, const struct cgroup_usa
 		return FRAME_CAUSE_EXIT;
 	if (usage->oom_kills > 0)
 		return FRAME_CAUSE_MEMORY_LIMIT;
+	if (call->ended.over_quota)
+		return FRAME_CAUSE_DISK_LIMIT;
 	if (usage->processes_refused > 0)
 		return FRAME_CAUSE_PROCESS_LIMIT;
 	/* A tool may send itself SIGXCPU; time used up is what counts (the kernel rounds to seconds). */
@@ -421,7 +484,10 @@ static void decide_cause(const struct launcher *l, const struct call *call,
 		frame->signal = WTERMSIG(status);
 	if (call->ended.type == REPORT_ENDED && WIFEXITED(status))
 		frame->exit_code = WEXITSTATUS(status);
-	if (call->ended.type == REPORT_ENDED) {
+	if (call->ended.type == REPORT_ENDED && call->kill_us && frame->signal == SIGKILL &&
+	    !call->ended.over_quota) {
+		frame->cause = call->kill_cause; /* init has done it for us */
+	} else if (call->ended.type == REPORT_ENDED) {
 		frame->cause = cause_of_status(call, usage, &frame->usage);
 	} else if (call->failed.type == REPORT_FAILED) {
 		cause_of_failure(l, call, frame);
@@ -479,6 +545,7 @@ void call_end(struct launcher *l, struct call *call)
 	fd_closep(&call->control);
 	fd_closep(&call->pidfd);
 	close_call_fds(call);
+	session_leave(l, call); /* its mounts are gone by now */
 	call->state = CALL_LEFTOVER;
 	call_retry_cleanup(call);
 }
@@ -491,6 +558,10 @@ void call_retry_cleanup(struct call *call)
 
 void call_watch_limits(struct launcher *l, struct call *call, uint64_t now_us)
 {
+	if (call->kill_us && now_us >= call->kill_us) {
+		kill_cell(call);
+		call->kill_us = UINT64_MAX;
+	}
 	if (now_us >= call->deadline_us)
 		call_kill(call, FRAME_CAUSE_WALL_LIMIT);
 	if (call->cpu_check_us && now_us >= call->cpu_check_us) {

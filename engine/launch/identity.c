@@ -1,6 +1,6 @@
 /*
  * Theory of operation: in root mode each slot of calls takes a host uid (and the gid of the same
- * number) from the configured range and keeps it for the session. Engines on one machine share the
+ * number) from the configured range and keeps it; one more is for all calls that see a session's layers. Engines on one machine share the
  * range by locking one byte for each uid of /run/toolcell/uids: open-file-description locks vanish
  * with the process, so a killed engine frees its uids without any cleaning up.
  *
@@ -32,7 +32,7 @@ int identity_open(struct launcher *l, struct err *err)
 	CLEANUP(fd_closep) int dir = -1;
 	CLEANUP(fd_closep) int fd = -1;
 
-	for (uint32_t i = 0; i < LAUNCH_CALLS_MAX; i++)
+	for (uint32_t i = 0; i < ARRAY_SIZE(l->identities); i++)
 		l->identities[i].idmap = -1;
 	l->uid_locks = -1;
 	if (!l->cells.root_mode)
@@ -69,7 +69,7 @@ static bool lock_uid(const struct launcher *l, uint32_t index)
 
 static bool uid_is_ours(const struct launcher *l, uint32_t uid)
 {
-	for (uint32_t i = 0; i < LAUNCH_CALLS_MAX; i++)
+	for (uint32_t i = 0; i < ARRAY_SIZE(l->identities); i++)
 		if (l->identities[i].uid == uid)
 			return true;
 	return false;

@@ -46,7 +46,10 @@ struct call {
 	uint32_t cell_index;
 	int stdio[3];
 	int plan;
-	int control; /* socket to the child, then init */
+	int summary;			/* memfd for init; -1: the broker wants none */
+	enum frame_workspace workspace; /* where the cell's comes from */
+	uint32_t branch;		/* entered with overlay_enter; 0: nothing of a session */
+	int control;			/* socket to the child, then init */
 	int child_control;
 	int pidfd;
 	int mount_ns; /* held so that its unmounting does not delay the news of the cell's end */
@@ -57,6 +60,9 @@ struct call {
 	uint64_t deadline_us;
 	uint64_t cpu_check_us; /* 0: no limit of processor time to watch */
 	uint32_t kill_cause;   /* enum frame_cause; FRAME_CAUSE_N while nobody has killed it */
+	uint64_t
+		kill_us; /* init was asked to end the tool: when it has had its time; 0: not asked */
+	bool summary_wanted; /* init has something to see to when the tool ends */
 	struct init_report failed;
 	struct init_report ended;
 	char why[ERR_TEXT_MAX]; /* words for a failure of our own while the cell was made */
@@ -68,9 +74,14 @@ struct identity {
 	int idmap;    /* user namespace; -1: none yet */
 };
 
+/* Calls that see a session run under one uid: overlayfs cannot show owners in two ways at once. */
+#define IDENTITY_SESSION LAUNCH_CALLS_MAX
+
 struct launcher {
 	struct cell_factory cells;
-	pid_t engine; /* the supervisor */
+	struct overlay overlay;
+	char session_why[ERR_TEXT_MAX]; /* why a session that was wanted is not as it was wanted */
+	pid_t engine;			/* the supervisor */
 	uint32_t uid_base;
 	uint32_t uid_count;
 	int uid_locks; /* one byte for each uid; -1 in rootless mode */
@@ -82,7 +93,7 @@ struct launcher {
 	uint32_t disk_major; /* of the workspace */
 	uint32_t disk_minor;
 	uint32_t n_cpus;
-	struct identity identities[LAUNCH_CALLS_MAX];
+	struct identity identities[LAUNCH_CALLS_MAX + 1];
 	struct call calls[LAUNCH_CALLS_MAX];
 	bool stopping;
 };
@@ -102,6 +113,21 @@ void call_watch_limits(struct launcher *l, struct call *call, uint64_t now_us);
 
 /* prepare.c: what the parent does for a child between clone and "go" */
 MUST_USE int prepare_child(struct launcher *l, struct call *call, struct err *err);
+
+/** call_identity - the slot of the uid that a call runs as */
+uint32_t call_identity(const struct call *call);
+
+/* session.c */
+/** session_receive - before the launcher leaves the host: what the supervisor says of a session */
+void session_receive(struct launcher *l, const struct frame_image *frame);
+/** session_open - in the launcher's own root: mount the overlay, or do as the policy's fallback says */
+MUST_USE int session_open(struct launcher *l, struct err *err);
+/** session_enter - decide where the call's workspace comes from.  -EPERM: policy; else ours */
+MUST_USE int session_enter(struct launcher *l, struct call *call, const struct frame_call *frame,
+			   struct err *err);
+void session_leave(struct launcher *l, struct call *call);
+/** session_init_summary - what init shall do about changes when the tool has ended */
+enum init_summary session_init_summary(const struct launcher *l, const struct call *call);
 
 /* serve.c */
 uint64_t serve_now_us(void);

@@ -68,6 +68,7 @@ static int read_arguments(struct launcher *l, int argc, char **argv, struct err 
 		return err_set(err, EINVAL, "the workspace descriptor is no folder");
 	l->owner_uid = st.st_uid;
 	l->owner_gid = st.st_gid;
+	l->overlay.workspace = st;
 	cgroup_disk_of(st.st_dev, &l->disk_major, &l->disk_minor);
 	return 0;
 }
@@ -210,18 +211,27 @@ static int enter_mount_namespace(struct err *err)
 /* The supervisor finds or compiles the image while everything above happens. */
 static int receive_image(struct launcher *l, struct err *err)
 {
-	struct frame_head head;
+	static struct frame_image frame;
 	int fds[FD_PASS_MAX];
 	size_t n_fds;
-	ssize_t n = fd_recv(LAUNCH_FD_BROKER, &head, sizeof(head), fds, &n_fds);
+	ssize_t n = fd_recv(LAUNCH_FD_BROKER, &frame, sizeof(frame), fds, &n_fds);
+	bool session = n == (ssize_t)sizeof(frame) && frame.data[0] != '\0';
+	struct stat st;
 
-	if (n != (ssize_t)sizeof(head) || head.type != FRAME_IMAGE || head.bytes != sizeof(head) ||
-	    n_fds != 1) {
+	if (n != (ssize_t)sizeof(frame) || frame.head.type != FRAME_IMAGE ||
+	    frame.head.bytes != sizeof(frame) || n_fds != (session ? 2 : 1) ||
+	    (session && fstat(fds[1], &st) < 0)) {
 		while (n_fds > 0)
 			fd_closep(&fds[--n_fds]);
 		return err_set(err, EPROTO, "no policy image has come");
 	}
 	l->cells.image_fd = fds[0];
+	if (session) {
+		l->cells.data_dev = st.st_dev;
+		l->cells.data_ino = st.st_ino;
+		fd_closep(&fds[1]);
+	}
+	session_receive(l, &frame);
 	return image_map(l->cells.image_fd, &l->cells.image, err);
 }
 
@@ -254,7 +264,9 @@ static int start(struct launcher *l, int argc, char **argv, struct err *err)
 	if (r < 0)
 		return err_set(err, -r, "cannot leave the host's root file system");
 	l->cells.proc = open(ROOT_PROC, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return l->cells.proc < 0 ? err_set(err, errno, "cannot open /proc") : 0;
+	if (l->cells.proc < 0)
+		return err_set(err, errno, "cannot open /proc");
+	return session_open(l, err);
 }
 
 static void announce(struct launcher *l)
@@ -267,8 +279,11 @@ static void announce(struct launcher *l)
 		.layers = FRAME_LAYER_ALL & ~l->missing,
 		.missing = l->missing,
 		.calls_max = LAUNCH_CALLS_MAX,
+		.session = l->overlay.kind,
+		.branches = overlay_branches(&l->overlay),
 	};
 
+	(void)snprintf(ready.session_why, sizeof(ready.session_why), "%s", l->session_why);
 	serve_send(l, &ready, sizeof(ready));
 }
 

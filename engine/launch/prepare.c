@@ -52,27 +52,62 @@ static int explain_idmap(const char *what, int r, struct err *err)
 	return err_set(err, -r, "cannot mount %s for the cell", what);
 }
 
+/* Where the launcher's root has a mount's source, and how it is dressed for this call. */
+struct layer {
+	char path[32];
+	const char *what; /* for messages */
+	bool readonly;
+	int idmap;
+};
+
+static int workspace_layer(const struct launcher *l, const struct call *call, struct layer *layer)
+{
+	layer->what = l->cells.workspace;
+	layer->readonly = call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY ||
+			  call->workspace == FRAME_WORKSPACE_READONLY;
+	if (call->workspace != FRAME_WORKSPACE_OVERLAY &&
+	    call->workspace != FRAME_WORKSPACE_OVERLAY_MEMORY)
+		return 0;
+	layer->idmap = -1; /* its layers are */
+	return overlay_path(call->branch, layer->path, sizeof(layer->path));
+}
+
+static int describe_layer(const struct launcher *l, const struct call *call, uint32_t index,
+			  struct layer *layer)
+{
+	const struct image_mount *m = image_mount(&l->cells.image, index);
+
+	*layer = (struct layer){.path = ROOT_WORKSPACE,
+				.what = l->cells.workspace,
+				.readonly = m->flags & IMAGE_MOUNT_READONLY,
+				.idmap = l->identities[call_identity(call)].idmap};
+	if (m->type == IMAGE_MOUNT_WORKSPACE)
+		return workspace_layer(l, call, layer);
+	if (m->type == IMAGE_MOUNT_BASE)
+		return 0;
+	if (m->type == IMAGE_MOUNT_DATA) {
+		layer->what = "the session";
+		layer->idmap = l->overlay.data_idmap;
+		(void)snprintf(layer->path, sizeof(layer->path), ROOT_DATA);
+		return 0;
+	}
+	layer->what = image_string(&l->cells.image, m->source);
+	layer->readonly = m->type == IMAGE_MOUNT_OVERLAY;
+	return cell_late_path(index, layer->path, sizeof(layer->path));
+}
+
 static int make_layer(const struct launcher *l, const struct call *call, uint32_t index,
 		      struct layers *layers, struct err *err)
 {
-	const struct image_mount *m = image_mount(&l->cells.image, index);
-	bool workspace = m->type == IMAGE_MOUNT_WORKSPACE;
-	bool readonly = m->type == IMAGE_MOUNT_OVERLAY ||
-			(workspace && (call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY));
-	char path[32];
-	int r = cell_late_path(index, path, sizeof(path));
+	struct layer layer;
+	int r = describe_layer(l, call, index, &layer);
 
 	if (r == 0)
-		r = add_layer(layers, workspace ? ROOT_WORKSPACE : path, readonly,
-			      l->identities[call->slot].idmap);
-	if (r == 0)
-		return 0;
-	return explain_idmap(workspace ? l->cells.workspace
-				       : image_string(&l->cells.image, m->source),
-			     r, err);
+		r = add_layer(layers, layer.path, layer.readonly, layer.idmap);
+	return r == 0 ? 0 : explain_idmap(layer.what, r, err);
 }
 
-/* The order is the child's: as they come, the workspace last. */
+/* The order is the child's: as they come, the workspace last, then what init looks at. */
 static int make_layers(const struct launcher *l, const struct call *call, struct layers *layers,
 		       struct err *err)
 {
@@ -87,7 +122,12 @@ static int make_layers(const struct launcher *l, const struct call *call, struct
 			    (m->type == IMAGE_MOUNT_WORKSPACE) == (pass == 1))
 				r = make_layer(l, call, i, layers, err);
 		}
-	return r;
+	if (r < 0 || session_init_summary(l, call) != INIT_SUMMARY_LAYERS)
+		return r;
+	r = add_layer(layers, ROOT_WORKSPACE, true, l->identities[call_identity(call)].idmap);
+	if (r == 0)
+		r = add_layer(layers, ROOT_DATA, true, l->overlay.data_idmap);
+	return r == 0 ? 0 : explain_idmap("the session", r, err);
 }
 
 /*
@@ -109,7 +149,10 @@ static int send_go(const struct launcher *l, struct call *call, const struct lay
 	struct init_config config = {
 		.cell = call->cell_index,
 		.landlock_abi = l->missing & FRAME_LAYER_LANDLOCK ? 0 : l->landlock_abi,
-		.readonly = (call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY) != 0,
+		.readonly = call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY ||
+			    call->workspace == FRAME_WORKSPACE_READONLY,
+		.summary = session_init_summary(l, call),
+		.branch = call->branch,
 		.rlimit_nproc = nproc_of(call),
 		.limits = call->limits,
 	};
@@ -124,7 +167,7 @@ static int send_go(const struct launcher *l, struct call *call, const struct lay
 
 int prepare_child(struct launcher *l, struct call *call, struct err *err)
 {
-	struct ns_map map = {CELL_UID, l->identities[call->slot].uid};
+	struct ns_map map = {CELL_UID, l->identities[call_identity(call)].uid};
 	struct layers layers = {.n = 0};
 	int r = 0;
 
@@ -132,7 +175,7 @@ int prepare_child(struct launcher *l, struct call *call, struct err *err)
 		r = ns_write_maps(l->cells.proc, call->pid, map, map, 0);
 		if (r < 0)
 			return err_set(err, -r, "cannot write the cell's id maps");
-		r = identity_map(l, call->slot, err);
+		r = identity_map(l, call_identity(call), err);
 		if (r < 0)
 			return r;
 		r = make_layers(l, call, &layers, err);

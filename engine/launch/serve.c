@@ -44,23 +44,27 @@ static struct call *call_by_id(struct launcher *l, uint64_t id)
 	return NULL;
 }
 
-static int handle_call(struct launcher *l, const void *data, int *fds)
+static int handle_call(struct launcher *l, const void *data, int *fds, size_t n_fds)
 {
 	const struct frame_call *frame = data;
 
-	if (!image_cell(&l->cells.image, frame->cell) || frame->flags != 0 ||
-	    frame->head.call == 0 || call_by_id(l, frame->head.call))
+	if (!image_cell(&l->cells.image, frame->cell) ||
+	    frame->flags & ~(uint32_t)FRAME_CALL_FLAGS_ALL || frame->pad != 0 ||
+	    n_fds != (frame->flags & FRAME_CALL_SUMMARY ? FRAME_CALL_FDS_MAX : FRAME_CALL_FDS) ||
+	    frame->branch > STACK_BRANCHES_MAX || frame->head.call == 0 ||
+	    call_by_id(l, frame->head.call))
 		return -EPROTO;
 	call_start(l, frame, fds);
 	return 0;
 }
 
-static int handle_kill(struct launcher *l, const void *data, int *fds)
+static int handle_kill(struct launcher *l, const void *data, int *fds, size_t n_fds)
 {
 	const struct frame_kill *frame = data;
 	struct call *call = call_by_id(l, frame->head.call);
 
 	(void)fds;
+	(void)n_fds;
 	if (frame->cause != FRAME_CAUSE_CANCELLED && frame->cause != FRAME_CAUSE_OUTPUT_LIMIT)
 		return -EPROTO;
 	/* A call that has just ended is no error: the frames crossed. */
@@ -69,16 +73,34 @@ static int handle_kill(struct launcher *l, const void *data, int *fds)
 	return 0;
 }
 
+static int handle_session(struct launcher *l, const void *data, int *fds, size_t n_fds)
+{
+	const struct frame_session *frame = data;
+	struct frame_session_done done = {
+		.head = {FRAME_SESSION_DONE, sizeof(done), frame->head.call}};
+
+	(void)fds;
+	(void)n_fds;
+	if (frame->op >= FRAME_SESSION_OP_N || frame->branch == 0 ||
+	    frame->branch > STACK_BRANCHES_MAX || frame->pad != 0)
+		return -EPROTO;
+	overlay_operate(&l->overlay, frame, &done);
+	serve_send(l, &done, sizeof(done));
+	return 0;
+}
+
 /* Every frame that a broker may send; the session has one state, so no column for it. */
 static const struct {
 	uint32_t type;
 	size_t bytes;
 	size_t n_fds;
-	int (*handle)(struct launcher *l, const void *frame,
-		      int *fds); /* owns fds when it returns 0 */
+	size_t n_fds_max;
+	int (*handle)(struct launcher *l, const void *frame, int *fds,
+		      size_t n_fds); /* owns fds when it returns 0 */
 } frames[] = {
-	{FRAME_CALL, sizeof(struct frame_call), FRAME_CALL_FDS, handle_call},
-	{FRAME_KILL, sizeof(struct frame_kill), 0, handle_kill},
+	{FRAME_CALL, sizeof(struct frame_call), FRAME_CALL_FDS, FRAME_CALL_FDS_MAX, handle_call},
+	{FRAME_KILL, sizeof(struct frame_kill), 0, 0, handle_kill},
+	{FRAME_SESSION, sizeof(struct frame_session), 0, 0, handle_session},
 };
 
 static int dispatch(struct launcher *l, const void *data, size_t n, int *fds, size_t n_fds)
@@ -91,9 +113,10 @@ static int dispatch(struct launcher *l, const void *data, size_t n, int *fds, si
 	for (size_t i = 0; i < ARRAY_SIZE(frames); i++) {
 		if (frames[i].type != head.type)
 			continue;
-		if (n != frames[i].bytes || head.bytes != n || n_fds != frames[i].n_fds)
+		if (n != frames[i].bytes || head.bytes != n || n_fds < frames[i].n_fds ||
+		    n_fds > frames[i].n_fds_max)
 			return -EPROTO;
-		return frames[i].handle(l, data, fds);
+		return frames[i].handle(l, data, fds, n_fds);
 	}
 	return -EPROTO;
 }
@@ -104,6 +127,7 @@ static void read_broker(struct launcher *l)
 		struct frame_head head;
 		struct frame_call call;
 		struct frame_kill kill;
+		struct frame_session session;
 		unsigned char room[FRAME_BYTES_MAX];
 	} frame;
 	int fds[FD_PASS_MAX];
@@ -138,6 +162,8 @@ static int poll_timeout(const struct launcher *l, uint64_t now)
 			continue;
 		if (call->kill_cause == FRAME_CAUSE_N)
 			at = MIN(at, call->deadline_us);
+		if (call->kill_us)
+			at = MIN(at, call->kill_us);
 		if (call->cpu_check_us && call->kill_cause == FRAME_CAUSE_N)
 			at = MIN(at, call->cpu_check_us);
 	}

@@ -120,10 +120,95 @@ static uint64_t choose_wall(json_t *tool, json_t *arguments)
 	return wanted;
 }
 
+struct dump {
+	struct buf buf;
+	int error;
+};
+
+static int dump_append(const char *data, size_t len, void *ctx)
+{
+	struct dump *dump = ctx;
+
+	dump->error = buf_append(&dump->buf, data, len);
+	return dump->error < 0 ? -1 : 0;
+}
+
+/* A copy of @object without members that are null; what they hold is shared. */
+static json_t *without_nulls(json_t *object)
+{
+	json_t *copy = json_copy(object), *value;
+	const char *key;
+	void *next;
+
+	json_object_foreach_safe(copy, next, key, value)
+		if (json_is_null(value))
+			json_object_del(copy, key);
+	return copy;
+}
+
+/* The same for the objects of an array; NULL without memory. */
+static json_t *elements_without_nulls(json_t *array)
+{
+	json_t *copy = json_array(), *one;
+	size_t i;
+
+	json_array_foreach(array, i, one)
+		if (json_array_append_new(copy, json_is_object(one) ? without_nulls(one)
+								    : json_incref(one)) < 0) {
+			json_decref(copy);
+			return NULL;
+		}
+	return copy;
+}
+
+/* A null is "not given" (manifest_validate), so the tool's program never sees one. */
+static json_t *given_arguments(json_t *arguments)
+{
+	json_t *given = without_nulls(arguments), *value;
+	const char *key;
+	void *next;
+
+	json_object_foreach_safe(given, next, key, value)
+		if (json_is_array(value) &&
+		    json_object_set_new(given, key, elements_without_nulls(value)) < 0) {
+			json_decref(given);
+			return NULL;
+		}
+	return given;
+}
+
+/* The arguments as the tool's own program reads them. */
+static int copy_arguments(json_t *arguments, struct manifest_call *call, struct err *err)
+{
+	struct dump dump = {.buf = {.cap = MANIFEST_STDIN_BYTES_MAX}};
+	json_t *given = given_arguments(arguments);
+	int r = given ? json_dump_callback(given, dump_append, &dump, JSON_COMPACT) : -1;
+
+	json_decref(given);
+	if (r == 0) {
+		call->stdin_text = buf_take(&dump.buf, &call->stdin_len);
+		return 0;
+	}
+	buf_fini(&dump.buf);
+	if (dump.error == -E2BIG)
+		return err_set(err, E2BIG, "the arguments have more than %zu bytes as JSON",
+			       MANIFEST_STDIN_BYTES_MAX);
+	return err_set(err, ENOMEM, "cannot hold what the tool reads");
+}
+
+bool manifest_reads_arguments(json_t *tool)
+{
+	const char *role = json_string_value(
+		json_object_get(json_object_get(tool, "driver"), "stdin"));
+
+	return role && strcmp(role, MANIFEST_STDIN_ARGUMENTS) == 0;
+}
+
 static int copy_driver(json_t *tool, json_t *arguments, struct manifest_call *call, struct err *err)
 {
 	json_t *cwd = driver_value(tool, arguments, "cwd");
-	json_t *text = driver_value(tool, arguments, "stdin");
+	bool all = manifest_reads_arguments(tool);
+	json_t *text = all ? NULL : driver_value(tool, arguments, "stdin");
 
 	call->wall_ms = choose_wall(tool, arguments);
 	if (json_string_length(cwd) > 0) {
@@ -137,7 +222,7 @@ static int copy_driver(json_t *tool, json_t *arguments, struct manifest_call *ca
 		if (!call->stdin_text)
 			return err_set(err, ENOMEM, "cannot hold what the tool reads");
 	}
-	return 0;
+	return all ? copy_arguments(arguments, call, err) : 0;
 }
 
 static int expand_argv(json_t *tool, json_t *arguments, const char *workspace, struct strings *argv,

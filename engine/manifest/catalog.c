@@ -3,7 +3,8 @@
  * manifests say which tools there are, the agent which of them it has (in its order, some by
  * patterns), the policy which of those it lets run. A name that nobody knows, a pattern that a tool
  * cannot honour, a tool that the policy takes away: one warning, no grant. disallowedTools wins
- * over tools.
+ * over tools. The tools for a session's changes are the policy's to grant (workspace.driver), not the
+ * agent's: what an agent may write and what becomes of it are two questions; see driver.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,20 +12,20 @@
 
 #include "base/text.h"
 #include "manifest/agent.h"
+#include "manifest/core.h"
+#include "manifest/driver.h"
 #include "manifest/manifest.h"
 #include "manifest/shell.h"
 
 #define CATALOG_NAMES_MAX 1024U
 
 struct build {
+	const struct catalog_source *source;
 	json_t *manifests;
 	json_t *denied;
 	json_t *tools;
 	json_t *warnings;
 	const char *file;
-	const char *policy_name;
-	uint32_t (*cell_of)(void *ctx, const char *tool, json_t **ret_limits);
-	void *ctx;
 	struct err *err;
 };
 
@@ -101,14 +102,14 @@ static int add_tool(struct build *b, json_t *manifest, const char *pattern, json
 {
 	const char *name = json_string_value(json_object_get(manifest, "name"));
 	json_t *limits = NULL, *tool, *more;
-	uint32_t cell = b->cell_of(b->ctx, name, &limits);
+	uint32_t cell = b->source->cell_of(b->source->ctx, name, &limits);
 
 	if (cell == UINT32_MAX) {
 		json_decref(limits);
 		return note_add(b->warnings, b->file, line,
 				"the policy \"%s\" takes the tool \"%s\" away: nothing is granted "
 				"for it",
-				b->policy_name, name) < 0
+				b->source->policy_name, name) < 0
 			       ? no_memory(b)
 			       : 0;
 	}
@@ -168,6 +169,22 @@ static int check_pattern(struct build *b, json_t *manifest, const char *pattern,
 	return r < 0 ? no_memory(b) : 0;
 }
 
+/* Harmless when the policy grants it anyway. */
+static int note_driver_tool(struct build *b, json_t *manifest, json_int_t line)
+{
+	const char *name = json_string_value(json_object_get(manifest, "name"));
+	json_t *tool = NULL;
+	int r = driver_narrow(manifest, b->source->driver, &tool);
+
+	json_decref(tool);
+	if (r == 0)
+		r = note_add(b->warnings, b->file, line,
+			     "\"%s\" is granted by a policy with \"mode\": \"overlay\" "
+			     "(workspace.driver), and \"%s\" does not: nothing is granted for it",
+			     name, b->source->policy_name);
+	return r < 0 ? no_memory(b) : 0;
+}
+
 static int add_grant(struct build *b, json_t *grant)
 {
 	const char *name = json_string_value(json_object_get(grant, "tool"));
@@ -180,6 +197,8 @@ static int add_grant(struct build *b, json_t *grant)
 		return warn_unknown(b, line, name);
 	if (is_denied(b, manifest))
 		return 0;
+	if (driver_is_tool(manifest))
+		return note_driver_tool(b, manifest, line);
 	if (pattern) {
 		r = check_pattern(b, manifest, pattern, line);
 		if (r <= 0)
@@ -230,9 +249,72 @@ static int add_every(struct build *b)
 	json_object_foreach(b->manifests, key, one)
 		names[i++] = key;
 	qsort(names, n, sizeof(*names), compare_names);
-	for (i = 0; i < n && r == 0; i++)
-		r = add_tool(b, json_object_get(b->manifests, names[i]), NULL, 1);
+	for (i = 0; i < n && r == 0; i++) {
+		json_t *manifest = json_object_get(b->manifests, names[i]);
+
+		if (!driver_is_tool(manifest))
+			r = add_tool(b, manifest, NULL, 1);
+	}
 	free(names);
+	return r;
+}
+
+/* Takes @tool; into @list. */
+static int add_driver_tool(struct build *b, json_t *list, json_t *tool)
+{
+	const struct catalog_source *s = b->source;
+	const char *kind = json_string_value(json_object_get(tool, "cell_kind"));
+	bool exclusive = kind && strcmp(kind, MANIFEST_CELL_EXCLUSIVE) == 0;
+	json_int_t cell = (json_int_t)(exclusive ? s->exclusive_cell : s->changes_cell);
+	json_t *more = json_pack("{so so s[]}", "cell", kind ? json_integer(cell) : json_null(),
+				 "policy_limits",
+				 s->changes_limits ? json_incref(s->changes_limits) : json_object(),
+				 "patterns");
+	int r = more ? json_object_update(tool, more) : -1;
+
+	json_decref(more);
+	if (r == 0)
+		r = json_array_append(list, tool);
+	json_decref(tool);
+	return r < 0 ? no_memory(b) : 0;
+}
+
+/* Whether the policy's own list of tools, or the agent's disallowedTools, takes it from the driver. */
+static bool is_taken_away(struct build *b, json_t *manifest)
+{
+	const char *name = json_string_value(json_object_get(manifest, "name"));
+	json_t *limits = NULL;
+	uint32_t cell = b->source->cell_of(b->source->ctx, name, &limits);
+
+	json_decref(limits);
+	return cell == UINT32_MAX || is_denied(b, manifest);
+}
+
+/* Twice: narrowed for the driver, whole for the person at the command line. */
+static int add_session_tool(struct build *b, json_t *operator, json_t * manifest)
+{
+	json_t *tool = NULL;
+	int r = is_taken_away(b, manifest) ? 0 : driver_narrow(manifest, b->source->driver, &tool);
+
+	if (r > 0)
+		r = add_driver_tool(b, b->tools, tool);
+	if (r < 0)
+		return no_memory(b);
+	tool = json_copy(manifest);
+	return tool ? add_driver_tool(b, operator, tool) : no_memory(b);
+}
+
+static int add_session_tools(struct build *b, json_t *operator)
+{
+	const char *name;
+	int r = 0;
+
+	for (size_t i = 0; b->source->driver && r == 0 && (name = driver_name(i)) != NULL; i++) {
+		json_t *manifest = json_object_get(b->manifests, name);
+
+		if (manifest && driver_is_tool(manifest))
+			r = add_session_tool(b, operator, manifest);
+	}
 	return r;
 }
 
@@ -253,26 +335,26 @@ static const char *shown_file(json_t *agent)
 	return path ? agent_brief_path(path) : "policy";
 }
 
-/* NOLINTNEXTLINE(readability-function-size): ten parameters, each said once by policyc */
-int catalog_build(json_t *agent, json_t *manifests, const char *policy_name, json_t *env,
-		  json_t *pass, const char *home,
-		  uint32_t (*cell_of)(void *ctx, const char *tool, json_t **ret_limits), void *ctx,
-		  json_t **ret, struct err *err)
+static json_t *catalog_new(const struct catalog_source *s)
 {
-	CLEANUP(decrefp)
-	json_t *catalog = json_pack("{ss so ss s[] so so ss s[]}", "schema", "toolcell.catalog/1",
-				    "agent", agent_part(agent), "policy", policy_name, "warnings",
-				    "env", env ? json_incref(env) : json_object(), "pass",
-				    pass ? json_incref(pass) : json_array(), "home", home, "tools");
+	return json_pack("{ss so ss s[] so so ss so s[] s[]}", "schema", "toolcell.catalog/1",
+			 "agent", agent_part(s->agent), "policy", s->policy_name, "warnings", "env",
+			 s->env ? json_incref(s->env) : json_object(), "pass",
+			 s->pass ? json_incref(s->pass) : json_array(), "home", s->home, "driver",
+			 s->driver ? json_incref(s->driver) : json_array(), "tools", "operator");
+}
+
+int catalog_build(const struct catalog_source *source, json_t **ret, struct err *err)
+{
+	CLEANUP(decrefp) json_t *catalog = catalog_new(source);
+	json_t *agent = source->agent;
 	struct build b = {
-		.manifests = manifests,
+		.source = source,
+		.manifests = source->manifests,
 		.denied = json_object_get(agent, "denied"),
 		.tools = json_object_get(catalog, "tools"),
 		.warnings = json_object_get(catalog, "warnings"),
 		.file = shown_file(agent),
-		.policy_name = policy_name,
-		.cell_of = cell_of,
-		.ctx = ctx,
 		.err = err,
 	};
 	int r;
@@ -282,6 +364,8 @@ int catalog_build(json_t *agent, json_t *manifests, const char *policy_name, jso
 	if (agent && json_array_extend(b.warnings, json_object_get(agent, "warnings")) < 0)
 		return no_memory(&b);
 	r = agent ? add_granted(&b, agent) : add_every(&b);
+	if (r == 0)
+		r = add_session_tools(&b, json_object_get(catalog, "operator"));
 	if (r == 0)
 		*ret = json_incref(catalog);
 	return r;

@@ -170,6 +170,14 @@ static int check_limits(const struct place *p, const char *where, json_t *value)
 	return r;
 }
 
+/* stdin may be the arguments themselves, as JSON. */
+static bool is_all_arguments(const char *role, json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text && strcmp(role, "stdin") == 0 && strcmp(text, MANIFEST_STDIN_ARGUMENTS) == 0;
+}
+
 static int check_driver(const struct place *p, const char *where, json_t *value)
 {
 	static const char *const keys[] = {"timeout", "cwd", "stdin"};
@@ -183,7 +191,7 @@ static int check_driver(const struct place *p, const char *where, json_t *value)
 	for (size_t i = 0; i < ARRAY_SIZE(keys) && r == 0; i++) {
 		json_t *name = json_object_get(value, keys[i]);
 
-		if (!name)
+		if (!name || is_all_arguments(keys[i], name))
 			continue;
 		type = json_is_string(name)
 			       ? json_object_get(json_object_get(properties,
@@ -258,8 +266,9 @@ static int check_rules(const struct place *p, const char *where, json_t *value)
 
 static int check_output(const struct place *p, const char *where, json_t *value)
 {
-	static const char *const keys[] = {"interleave", "data"};
+	static const char *const keys[] = {"interleave", "consumed", "data"};
 	json_t *interleave = json_object_get(value, "interleave");
+	json_t *consumed = json_object_get(value, "consumed");
 	json_t *data = json_object_get(value, "data");
 	int r;
 
@@ -268,7 +277,60 @@ static int check_output(const struct place *p, const char *where, json_t *value)
 	r = place_keys(p, where, value, keys, ARRAY_SIZE(keys));
 	if (r == 0 && interleave && !json_is_boolean(interleave))
 		return place_refuse(p, where, "interleave: expected true or false");
+	if (r == 0 && consumed && !json_is_boolean(consumed))
+		return place_refuse(p, where, "consumed: expected true or false");
 	return r == 0 && data ? schema_check_data(p, data) : r;
+}
+
+/* One of @words. */
+static int check_word(const struct place *p, const char *where, json_t *value,
+		      const char *const *words, size_t n)
+{
+	const char *word = json_string_value(value);
+
+	for (size_t i = 0; word && i < n; i++)
+		if (strcmp(words[i], word) == 0)
+			return 0;
+	return place_unknown(p, where, "value", word ? word : json_kind(value), words, n);
+}
+
+static int check_cell(const struct place *p, const char *where, json_t *value)
+{
+	static const char *const words[] = {MANIFEST_CELL_CHANGES, MANIFEST_CELL_EXCLUSIVE};
+
+	return check_word(p, where, value, words, ARRAY_SIZE(words));
+}
+
+static int check_builtin(const struct place *p, const char *where, json_t *value)
+{
+	static const char *const words[] = {MANIFEST_BUILTIN_SESSION};
+
+	return check_word(p, where, value, words, ARRAY_SIZE(words));
+}
+
+/* What a single key cannot tell. */
+static int check_together(const struct place *p, json_t *manifest)
+{
+	static const char *const alone[] = {"argv", "cell", "digest", "driver", "env", "pattern"};
+	json_t *output = json_object_get(manifest, "output");
+	const char *name = json_string_value(json_object_get(manifest, "name"));
+	bool builtin = json_object_get(manifest, "builtin");
+
+	for (size_t i = 0; builtin && i < ARRAY_SIZE(alone); i++)
+		if (json_object_get(manifest, alone[i]))
+			return place_refuse(p, "/builtin",
+					    "the engine itself is this tool: \"%s\" has no place "
+					    "beside it",
+					    alone[i]);
+	if (!builtin && !json_object_get(manifest, "argv"))
+		return place_refuse(p, "/argv", "required key is missing");
+	if (json_is_true(json_object_get(output, "consumed")) &&
+	    !json_is_string(json_object_get(manifest, "digest")))
+		return place_refuse(p, "/output", "consumed: there is no \"digest\" to consume it");
+	if ((builtin || json_object_get(manifest, "cell")) && !driver_is_known(name))
+		return place_refuse(p, "/name",
+				    "the changes of a session are for the engine's own tools only");
+	return 0;
 }
 
 static int check_schema(const struct place *p, const char *where, json_t *value)
@@ -291,7 +353,9 @@ static const struct {
 	{"rules", false, check_rules},
 	{"output", false, check_output},
 	{"annotations", true, check_annotations},
-	{"argv", true, check_argv},
+	{"argv", false, check_argv},
+	{"builtin", false, check_builtin},
+	{"cell", false, check_cell},
 	{"env", false, check_env},
 	{"digest", false, check_digest},
 	{"driver", false, check_driver},
@@ -320,18 +384,26 @@ static int check_all(struct place *p, json_t *manifest)
 		else if (rows[i].required)
 			r = place_refuse(p, where, "required key is missing");
 	}
-	return r;
+	return r == 0 ? check_together(p, manifest) : r;
 }
 
+/* Closed against unknown arguments, the elements of arrays of objects too. */
 static json_t *input_schema(json_t *input)
 {
-	json_t *schema = json_deep_copy(input);
+	json_t *schema = json_deep_copy(input), *property;
+	const char *name;
+	int r = json_object_set_new(schema, "additionalProperties", json_false());
 
-	if (schema && json_object_set_new(schema, "additionalProperties", json_false()) < 0) {
-		json_decref(schema);
-		return NULL;
+	json_object_foreach(json_object_get(schema, "properties"), name, property) {
+		json_t *items = json_object_get(property, "items");
+
+		if (r == 0 && json_object_get(items, "properties"))
+			r = json_object_set_new(items, "additionalProperties", json_false());
 	}
-	return schema;
+	if (r == 0)
+		return schema;
+	json_decref(schema);
+	return NULL;
 }
 
 static json_t *limits_ms(json_t *limits)
@@ -360,11 +432,34 @@ static json_t *or_empty(json_t *value, json_t *(*empty)(void))
 	return value ? json_incref(value) : empty();
 }
 
+/* Keys that a tool has only when its manifest has them, and what they are called in the catalog. */
+static int build_rest(json_t *tool, json_t *m)
+{
+	static const struct {
+		const char *from, *to;
+	} names[] = {{"pattern", "pattern"}, {"builtin", "builtin"}, {"cell", "cell_kind"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		json_t *value = json_object_get(m, names[i].from);
+
+		if (value && json_object_set(tool, names[i].to, value) < 0)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+static json_t *build_output(json_t *output)
+{
+	return json_pack("{sb sb}", "interleave",
+			 json_is_true(json_object_get(output, "interleave")), "consumed",
+			 json_is_true(json_object_get(output, "consumed")));
+}
+
 static json_t *build(json_t *m)
 {
 	json_t *output = json_object_get(m, "output");
 	json_t *digest = json_object_get(m, "digest");
-	json_t *tool = json_pack("{sO so sO sO so so sO sO so so so so so so}", "name",
+	json_t *tool = json_pack("{sO so sO sO so so sO so so so so so so so}", "name",
 				 json_object_get(m, "name"), "aliases",
 				 or_empty(json_object_get(m, "aliases"), json_array), "title",
 				 json_object_get(m, "title"), "description",
@@ -372,17 +467,15 @@ static json_t *build(json_t *m)
 				 input_schema(json_object_get(m, "input")), "outputSchema",
 				 output_schema(json_object_get(output, "data")), "annotations",
 				 json_object_get(m, "annotations"), "argv",
-				 json_object_get(m, "argv"), "env",
+				 or_empty(json_object_get(m, "argv"), json_array), "env",
 				 or_empty(json_object_get(m, "env"), json_object), "digest",
 				 digest ? json_incref(digest) : json_null(), "driver",
 				 or_empty(json_object_get(m, "driver"), json_object), "limits",
 				 limits_ms(json_object_get(m, "limits")), "rules",
 				 or_empty(json_object_get(m, "rules"), json_array), "output",
-				 json_pack("{sb}", "interleave",
-					   json_is_true(json_object_get(output, "interleave"))));
-	json_t *pattern = json_object_get(m, "pattern");
+				 build_output(output));
 
-	if (tool && pattern && json_object_set(tool, "pattern", pattern) < 0) {
+	if (tool && build_rest(tool, m) < 0) {
 		json_decref(tool);
 		return NULL;
 	}

@@ -37,6 +37,9 @@ MUST_USE int schema_check_input(const struct place *p, json_t *input);
 /** schema_check_data - the schema of `data`: nested, without $ref, oneOf and the like */
 MUST_USE int schema_check_data(const struct place *p, json_t *schema);
 
+/** driver_is_known - a tool of the table of driver.c: those that a policy's workspace.driver grants */
+bool driver_is_known(const char *name);
+
 /** template_check - an argv template: shapes, names, and operands that cannot become options */
 MUST_USE int template_check(const struct place *p, json_t *template);
 

@@ -16,6 +16,14 @@
 #define MANIFEST_TEMPLATE_DEPTH_MAX 8U		     /* if in switch in if ... */
 #define MANIFEST_POINTER_MAX 256U		     /* bytes of a JSON pointer in messages */
 #define MANIFEST_NAME_MAX 40U			     /* hosts put a prefix before it */
+#define MANIFEST_PARAM_MAX (MANIFEST_NAME_MAX + 1U)  /* of an input: "-A" may have its dash */
+#define MANIFEST_STDIN_BYTES_MAX ((size_t)12 << 20)  /* the arguments as JSON */
+#define MANIFEST_STDIN_ARGUMENTS "@arguments"	     /* driver.stdin: all of them */
+
+/* Of the tools for a session's changes: where they run, or that the engine itself answers. */
+#define MANIFEST_CELL_CHANGES "changes"
+#define MANIFEST_CELL_EXCLUSIVE "changes-exclusive"
+#define MANIFEST_BUILTIN_SESSION "session"
 
 /* A growing, NULL-terminated vector of owned strings; a zeroed struct is an empty one. */
 struct strings {

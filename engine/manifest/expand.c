@@ -72,7 +72,7 @@ static int append_placeholder(struct expansion *e, struct buf *out, const char *
 static int fill(struct expansion *e, const char *text, json_t *item, struct buf *out,
 		bool *ret_given)
 {
-	char name[MANIFEST_NAME_MAX + 1];
+	char name[MANIFEST_PARAM_MAX + 1];
 	int r = 0;
 
 	*ret_given = true;

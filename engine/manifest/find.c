@@ -29,13 +29,23 @@ bool manifest_is_named(json_t *tool, const char *name)
 	return false;
 }
 
-json_t *manifest_find_tool(json_t *catalog, const char *name)
+static json_t *find(json_t *tools, const char *name)
 {
 	json_t *tool;
 	size_t i;
 
-	json_array_foreach(json_object_get(catalog, "tools"), i, tool)
+	json_array_foreach(tools, i, tool)
 		if (manifest_is_named(tool, name))
 			return tool;
 	return NULL;
+}
+
+json_t *manifest_find_tool(json_t *catalog, const char *name)
+{
+	return find(json_object_get(catalog, "tools"), name);
+}
+
+json_t *manifest_find_operator_tool(json_t *catalog, const char *name)
+{
+	return find(json_object_get(catalog, "operator"), name);
 }

@@ -47,7 +47,9 @@ static const char wrapper[] =
 	"\"object\":{\"description\":\"On what, or null.\"},"
 	"\"rule\":{\"description\":\"The policy's line, or null.\"},"
 	"\"remedy\":{\"description\":\"The narrowest change that would allow it, or null.\"}}}},"
-	"\"changes\":{\"description\":\"Files added, modified and deleted, or null.\"},"
+	"\"changes\":{\"description\":\"What is not committed yet: counts, files with their kind, "
+	"whether this call changed them (by_call) and what holds them back (verdict), the URI of "
+	"the diff; null without a session, or when it is not known.\"},"
 	"\"enforced\":{\"description\":\"Layers in force and layers missing; null when nothing "
 	"ran.\"}}}";
 

@@ -1,6 +1,7 @@
 /*
  * Theory of operation: two small dialects of JSON schema. The input of a tool is flat, because
- * hosts strip or mistranslate more: properties of five types, each with the keywords of its type.
+ * hosts strip or mistranslate more: properties of five types, each with the keywords of its type. An
+ * array holds strings, or objects that are flat again (the edits of MultiEdit).
  * The schema of `data` may nest (bounded) but has no composition; `type` is one word or absent,
  * absent being how "may be null" is said without a type array.
  */
@@ -54,27 +55,22 @@ static int check_numbers(const struct place *p, const char *where, json_t *prope
 	return 0;
 }
 
-/* Wall between manifests and the engine: names end up in messages, templates and option tables. */
+/*
+ * Wall between manifests and the engine: names end up in messages, templates and option tables. The
+ * leading dash is for names that models know from elsewhere, such as "-A" of grep.
+ */
 static int check_name(const struct place *p, const char *where, const char *name)
 {
-	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789_");
+	const char *rest = name[0] == '-' ? name + 1 : name;
+	size_t n = strspn(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_");
 
-	if (!islower((unsigned char)name[0]) || name[n] != '\0' || n > MANIFEST_NAME_MAX)
+	if (!isalpha((unsigned char)rest[0]) || rest[n] != '\0' || n > MANIFEST_NAME_MAX)
 		return place_refuse(p, where,
-				    "expected a name of a-z, 0-9 and \"_\", at most %u long",
+				    "expected a name of letters, digits and \"_\", at most %u long",
 				    MANIFEST_NAME_MAX);
 	if (strcmp(name, "item") == 0 || strcmp(name, "workspace") == 0)
 		return place_refuse(p, where, "\"%s\" has a meaning of its own in templates", name);
 	return 0;
-}
-
-static int check_items(const struct place *p, const char *where, json_t *items)
-{
-	const char *type = json_string_value(json_object_get(items, "type"));
-
-	if (!type || strcmp(type, "string") != 0)
-		return place_refuse(p, where, "items: expected {\"type\": \"string\"}");
-	return place_keys(p, where, items, item_keys, ARRAY_SIZE(item_keys));
 }
 
 static int check_default(const struct place *p, const char *where, const char *type, json_t *value)
@@ -90,11 +86,93 @@ static int check_default(const struct place *p, const char *where, const char *t
 			    json_kind(value));
 }
 
+static int check_typed(const struct place *p, const char *where, const struct row *row,
+		       json_t *property)
+{
+	json_t *allowed = json_object_get(property, "enum");
+	int r = place_keys(p, where, property, row->keys, row->n);
+
+	if (r == 0)
+		r = check_numbers(p, where, property);
+	if (r == 0 && allowed)
+		r = place_strings(p, where, allowed, 1);
+	if (r == 0)
+		r = check_default(p, where, row->type, json_object_get(property, "default"));
+	if (r == 0 && !json_is_string(json_object_get(property, "description")))
+		return place_refuse(p, where, "expected a description for the model");
+	return r;
+}
+
+static int check_required(const struct place *p, const char *where, json_t *required,
+			  json_t *properties)
+{
+	json_t *one;
+	size_t i;
+	int r;
+
+	if (!required)
+		return 0;
+	r = place_strings(p, where, required, 1);
+	if (r < 0)
+		return r;
+	json_array_foreach(required, i, one)
+		if (!json_object_get(properties, json_string_value(one)))
+			return place_refuse(p, where, "\"%s\" is no property",
+					    json_string_value(one));
+	return 0;
+}
+
+static int check_member(const struct place *p, const char *where, const char *name,
+			json_t *property)
+{
+	const struct row *row = find_row(json_string_value(json_object_get(property, "type")));
+	int r = check_name(p, where, name);
+
+	if (r < 0)
+		return r;
+	if (!row || strcmp(row->type, "array") == 0)
+		return place_refuse(p, where, "type: expected string, integer, number or boolean");
+	return check_typed(p, where, row, property);
+}
+
+/* An element that is an object: flat, too, so that nothing here or in the broker recurses. */
+static int check_item_object(const struct place *p, const char *where, json_t *items)
+{
+	static const char *const keys[] = {"type", "description", "properties", "required"};
+	json_t *properties = json_object_get(items, "properties");
+	char below[MANIFEST_POINTER_MAX];
+	const char *name;
+	json_t *property;
+	int r = place_keys(p, where, items, keys, ARRAY_SIZE(keys));
+
+	if (r == 0 && json_object_size(properties) == 0)
+		return place_refuse(p, where, "items: expected \"properties\": {...}");
+	json_object_foreach(properties, name, property) {
+		if (r < 0)
+			return r;
+		(void)snprintf(below, sizeof(below), "%.150s/items/properties/%.64s", where, name);
+		r = check_member(p, below, name, property);
+	}
+	(void)snprintf(below, sizeof(below), "%.200s/items/required", where);
+	return r < 0 ? r : check_required(p, below, json_object_get(items, "required"), properties);
+}
+
+static int check_items(const struct place *p, const char *where, json_t *items)
+{
+	const char *type = json_string_value(json_object_get(items, "type"));
+
+	if (type && strcmp(type, "object") == 0)
+		return check_item_object(p, where, items);
+	if (!type || strcmp(type, "string") != 0)
+		return place_refuse(
+			p, where,
+			"items: expected {\"type\": \"string\"} or {\"type\": \"object\", ...}");
+	return place_keys(p, where, items, item_keys, ARRAY_SIZE(item_keys));
+}
+
 static int check_property(const struct place *p, const char *name, json_t *property)
 {
-	const char *type = json_string_value(json_object_get(property, "type"));
-	json_t *allowed = json_object_get(property, "enum");
-	const struct row *row = find_row(type);
+	const struct row *row = find_row(json_string_value(json_object_get(property, "type")));
 	char where[MANIFEST_POINTER_MAX];
 	int r;
 
@@ -105,36 +183,10 @@ static int check_property(const struct place *p, const char *name, json_t *prope
 	if (!row)
 		return place_refuse(p, where,
 				    "type: expected string, integer, number, boolean or array");
-	r = place_keys(p, where, property, row->keys, row->n);
-	if (r == 0)
-		r = check_numbers(p, where, property);
-	if (r == 0 && allowed)
-		r = place_strings(p, where, allowed, 1);
-	if (r == 0 && strcmp(type, "array") == 0)
+	r = check_typed(p, where, row, property);
+	if (r == 0 && strcmp(row->type, "array") == 0)
 		r = check_items(p, where, json_object_get(property, "items"));
-	if (r == 0)
-		r = check_default(p, where, type, json_object_get(property, "default"));
-	if (r == 0 && !json_is_string(json_object_get(property, "description")))
-		return place_refuse(p, where, "expected a description for the model");
 	return r;
-}
-
-static int check_required(const struct place *p, json_t *required, json_t *properties)
-{
-	json_t *one;
-	size_t i;
-	int r;
-
-	if (!required)
-		return 0;
-	r = place_strings(p, "/input/required", required, 1);
-	if (r < 0)
-		return r;
-	json_array_foreach(required, i, one)
-		if (!json_object_get(properties, json_string_value(one)))
-			return place_refuse(p, "/input/required", "\"%s\" is no property",
-					    json_string_value(one));
-	return 0;
 }
 
 int schema_check_input(const struct place *p, json_t *input)
@@ -155,7 +207,9 @@ int schema_check_input(const struct place *p, json_t *input)
 			break;
 		r = check_property(p, name, property);
 	}
-	return r < 0 ? r : check_required(p, json_object_get(input, "required"), properties);
+	return r < 0 ? r
+		     : check_required(p, "/input/required", json_object_get(input, "required"),
+				      properties);
 }
 
 static const char *const data_types[] = {"object",  "array",  "string",

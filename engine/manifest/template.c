@@ -18,11 +18,17 @@ struct walk {
 
 static int check_list(struct walk *w, const char *where, json_t *list, unsigned depth);
 
+/* An array of objects is a type of its own here: none of its elements is a word for a command line. */
 static const char *type_of(const struct walk *w, const char *name)
 {
 	json_t *properties = json_object_get(w->place->input, "properties");
+	json_t *property = json_object_get(properties, name);
+	const char *item = json_string_value(
+		json_object_get(json_object_get(property, "items"), "type"));
 
-	return json_string_value(json_object_get(json_object_get(properties, name), "type"));
+	if (item && strcmp(item, "object") == 0)
+		return "objects";
+	return json_string_value(json_object_get(property, "type"));
 }
 
 static int unknown_param(const struct walk *w, const char *where, const char *name)
@@ -79,6 +85,12 @@ static int check_placeholder(const struct walk *w, const char *where, const char
 		return 0;
 	if (!type)
 		return unknown_param(w, where, name);
+	if (strcmp(type, "objects") == 0)
+		return place_refuse(
+			w->place, where,
+			"parameter \"%s\" is an array of objects, which only \"stdin\": "
+			"\"%s\" can hand over",
+			name, MANIFEST_STDIN_ARGUMENTS);
 	if (strcmp(type, "array") == 0 || strcmp(type, "boolean") == 0)
 		return place_refuse(w->place, where, "parameter \"%s\" is of type %s; use \"%s\"",
 				    name, type, *type == 'a' ? "splat" : "if");
@@ -93,7 +105,7 @@ static int check_placeholder(const struct walk *w, const char *where, const char
 static int check_string(struct walk *w, const char *where, json_t *element, bool item)
 {
 	const char *text = json_string_value(element);
-	char name[MANIFEST_NAME_MAX + 1];
+	char name[MANIFEST_PARAM_MAX + 1];
 	int r;
 
 	if (strlen(text) != json_string_length(element))
@@ -152,7 +164,8 @@ static int check_condition(struct walk *w, const char *where, json_t *condition)
 	int r;
 
 	if (json_is_string(condition))
-		return check_param(w, where, condition, "string integer number boolean array");
+		return check_param(w, where, condition,
+				   "string integer number boolean array objects");
 	if (!json_is_object(condition))
 		return place_refuse(w->place, where,
 				    "if: expected a parameter or {\"param\", \"has\"}, got %s",

@@ -1,6 +1,7 @@
 /*
  * Theory of operation: arguments are checked against a flat schema: an object of properties, each a
- * string, integer, number, boolean or array of strings. Nothing recurses. Unknown keys are refused
+ * string, integer, number, boolean or array; an array holds strings, or objects whose members are
+ * none of them arrays. So two levels are all there is, and nothing recurses. Unknown keys are refused
  * (additionalProperties: false is what the manifest loader puts into each inputSchema). A null is
  * taken as "not given", because drivers in strict mode send every optional key. Every message
  * says where (a JSON pointer), what was expected and what came.
@@ -41,9 +42,9 @@ const char *json_kind(const json_t *value)
 	return kinds[json_typeof(value)];
 }
 
-static int refuse_unknown(struct check *c, const char *key)
+/* @where: pointer of the object that has the key; "" for the arguments themselves */
+static int refuse_unknown(struct check *c, const char *where, json_t *properties, const char *key)
 {
-	json_t *properties = json_object_get(c->input, "properties");
 	const char *names[KEYS_SHOWN_MAX];
 	CLEANUP(buf_fini) struct buf list = {.cap = 300};
 	char shown[QUOTED_MAX];
@@ -62,10 +63,10 @@ static int refuse_unknown(struct check *c, const char *key)
 	(void)text_quote(shown, sizeof(shown), key, strlen(key));
 	nearest = text_nearest(key, names, n);
 	if (nearest)
-		return err_set(c->err, EINVAL, "%s: /%s: unknown argument; did you mean \"%s\"?",
-			       c->tool, shown, nearest);
-	return err_set(c->err, EINVAL, "%s: /%s: unknown argument; it takes %s", c->tool, shown,
-		       n ? list.data : "none");
+		return err_set(c->err, EINVAL, "%s: %s/%s: unknown argument; did you mean \"%s\"?",
+			       c->tool, where, shown, nearest);
+	return err_set(c->err, EINVAL, "%s: %s/%s: unknown argument; it takes %s", c->tool, where,
+		       shown, n ? list.data : "none");
 }
 
 static int refuse_kind(struct check *c, const char *where, const char *expected, json_t *got)
@@ -174,9 +175,88 @@ static int check_boolean(struct check *c, const char *where, json_t *schema, jso
 	return json_is_boolean(value) ? 0 : refuse_kind(c, where, "true or false", value);
 }
 
+struct type_row {
+	const char *type;
+	int (*check)(struct check *c, const char *where, json_t *schema, json_t *value);
+};
+
+static const struct type_row scalars[] = {
+	{"string", check_string},
+	{"integer", check_integer},
+	{"number", check_number},
+	{"boolean", check_boolean},
+};
+
+static const struct type_row *find_scalar(json_t *schema)
+{
+	const char *type = json_string_value(json_object_get(schema, "type"));
+
+	for (size_t i = 0; type && i < ARRAY_SIZE(scalars); i++)
+		if (strcmp(scalars[i].type, type) == 0)
+			return &scalars[i];
+	return NULL;
+}
+
+static int refuse_type(struct check *c, const char *where)
+{
+	return err_set(c->err, EINVAL, "%s: %s: the manifest gives it no known type", c->tool,
+		       where);
+}
+
+static int check_members_required(struct check *c, const char *where, json_t *required,
+				  json_t *object)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(required, i, one) {
+		json_t *value = json_object_get(object, json_string_value(one));
+
+		if (!value || json_is_null(value))
+			return err_set(c->err, EINVAL, "%s: %s/%s: required argument is missing",
+				       c->tool, where, json_string_value(one));
+	}
+	return 0;
+}
+
+/* An element of an array of objects. */
+static int check_item(struct check *c, const char *where, json_t *items, json_t *value)
+{
+	json_t *properties = json_object_get(items, "properties");
+	char member[MANIFEST_POINTER_MAX];
+	const char *key;
+	json_t *one;
+
+	if (!json_is_object(value))
+		return refuse_kind(c, where, "an object", value);
+	json_object_foreach(value, key, one) {
+		json_t *schema = json_object_get(properties, key);
+		const struct type_row *row = find_scalar(schema);
+		int r;
+
+		if (!schema)
+			return refuse_unknown(c, where, properties, key);
+		(void)snprintf(member, sizeof(member), "%.200s/%s", where, key);
+		if (!row)
+			return refuse_type(c, member);
+		r = json_is_null(one) ? 0 : row->check(c, member, schema, one);
+		if (r < 0)
+			return r;
+	}
+	return check_members_required(c, where, json_object_get(items, "required"), value);
+}
+
+static bool holds_objects(json_t *items)
+{
+	const char *type = json_string_value(json_object_get(items, "type"));
+
+	return type && strcmp(type, "object") == 0;
+}
+
 static int check_array(struct check *c, const char *where, json_t *schema, json_t *value)
 {
 	json_t *items = json_object_get(schema, "items");
+	bool objects = holds_objects(items);
 	json_t *min = json_object_get(schema, "minItems");
 	json_t *max = json_object_get(schema, "maxItems");
 	size_t most = max ? (size_t)json_integer_value(max) : MANIFEST_ARRAY_MAX;
@@ -185,7 +265,8 @@ static int check_array(struct check *c, const char *where, json_t *schema, json_
 	int r = 0;
 
 	if (!json_is_array(value))
-		return refuse_kind(c, where, "an array of strings", value);
+		return refuse_kind(c, where,
+				   objects ? "an array of objects" : "an array of strings", value);
 	if (n > MIN(most, (size_t)MANIFEST_ARRAY_MAX))
 		return err_set(c->err, E2BIG, "%s: %s: expected at most %zu elements, got %zu",
 			       c->tool, where, MIN(most, (size_t)MANIFEST_ARRAY_MAX), n);
@@ -193,46 +274,25 @@ static int check_array(struct check *c, const char *where, json_t *schema, json_
 		return err_set(c->err, EINVAL, "%s: %s: expected at least %lld elements, got %zu",
 			       c->tool, where, (long long)json_integer_value(min), n);
 	for (size_t i = 0; i < n && r == 0; i++) {
-		(void)snprintf(item, sizeof(item), "%s/%zu", where, i);
-		r = check_string(c, item, items, json_array_get(value, i));
+		(void)snprintf(item, sizeof(item), "%.200s/%zu", where, i);
+		r = objects ? check_item(c, item, items, json_array_get(value, i))
+			    : check_string(c, item, items, json_array_get(value, i));
 	}
 	return r;
 }
 
-static const struct {
-	const char *type;
-	int (*check)(struct check *c, const char *where, json_t *schema, json_t *value);
-} types[] = {
-	{"string", check_string},   {"integer", check_integer}, {"number", check_number},
-	{"boolean", check_boolean}, {"array", check_array},
-};
-
 static int check_property(struct check *c, const char *name, json_t *schema, json_t *value)
 {
 	const char *type = json_string_value(json_object_get(schema, "type"));
+	const struct type_row *row = find_scalar(schema);
 	char where[MANIFEST_POINTER_MAX];
 
 	(void)snprintf(where, sizeof(where), "/%s", name);
-	for (size_t i = 0; type && i < ARRAY_SIZE(types); i++)
-		if (strcmp(types[i].type, type) == 0)
-			return types[i].check(c, where, schema, value);
-	return err_set(c->err, EINVAL, "%s: %s: the manifest gives it no known type", c->tool,
-		       where);
-}
-
-static int check_required(struct check *c)
-{
-	json_t *one;
-	size_t i;
-
-	json_array_foreach(json_object_get(c->input, "required"), i, one) {
-		json_t *value = json_object_get(c->arguments, json_string_value(one));
-
-		if (!value || json_is_null(value))
-			return err_set(c->err, EINVAL, "%s: /%s: required argument is missing",
-				       c->tool, json_string_value(one));
-	}
-	return 0;
+	if (row)
+		return row->check(c, where, schema, value);
+	if (type && strcmp(type, "array") == 0)
+		return check_array(c, where, schema, value);
+	return refuse_type(c, where);
 }
 
 /* {"exactlyOne": [names]} or {"atLeastOne": [names]} */
@@ -279,12 +339,12 @@ int manifest_validate(json_t *tool, json_t *arguments, struct err *err)
 	json_object_foreach(arguments, key, value) {
 		schema = json_object_get(properties, key);
 		if (!schema)
-			return refuse_unknown(&c, key);
+			return refuse_unknown(&c, "", properties, key);
 		r = json_is_null(value) ? 0 : check_property(&c, key, schema, value);
 		if (r < 0)
 			return r;
 	}
-	r = check_required(&c);
+	r = check_members_required(&c, "", json_object_get(c.input, "required"), arguments);
 	for (size_t i = 0; i < json_array_size(rules) && r == 0; i++)
 		r = check_rule(&c, json_array_get(rules, i));
 	return r;

@@ -24,8 +24,8 @@ struct emitter {
 	const struct policy_plan *plan;
 	struct image_builder *b;
 	struct range env;
-	struct range mounts[POLICY_WORKSPACE_N]; /* by workspace mode */
-	struct range rules[POLICY_WORKSPACE_N];
+	struct range mounts[2]; /* 1: the workspace is writable */
+	struct range rules[2];
 	struct range insns[IMAGE_NET_N]; /* by network */
 	struct err *err;
 };
@@ -38,9 +38,9 @@ static uint32_t pointer_string(struct emitter *e, struct policy_origin origin)
 				    policy_where(e->plan->policy, origin, where, sizeof(where)));
 }
 
-static void emit_mounts(struct emitter *e, enum policy_workspace workspace)
+static void emit_mounts(struct emitter *e, bool writable)
 {
-	struct range *range = &e->mounts[workspace];
+	struct range *range = &e->mounts[writable];
 
 	if (range->made)
 		return;
@@ -59,7 +59,7 @@ static void emit_mounts(struct emitter *e, enum policy_workspace workspace)
 		};
 		uint32_t index;
 
-		if (m->type == IMAGE_MOUNT_WORKSPACE && workspace == POLICY_WORKSPACE_READONLY)
+		if (m->type == IMAGE_MOUNT_WORKSPACE && !writable)
 			record.flags |= IMAGE_MOUNT_READONLY;
 		index = image_builder_mount(e->b, &record);
 		if (range->count++ == 0)
@@ -80,9 +80,9 @@ static void emit_rule(struct emitter *e, struct range *range, const char *path, 
 }
 
 /* The root holds what was granted and the folders on the way there: to list it tells nothing new. */
-static void emit_rules(struct emitter *e, enum policy_workspace workspace)
+static void emit_rules(struct emitter *e, bool writable)
 {
-	struct range *range = &e->rules[workspace];
+	struct range *range = &e->rules[writable];
 
 	if (range->made)
 		return;
@@ -92,7 +92,7 @@ static void emit_rules(struct emitter *e, enum policy_workspace workspace)
 		const struct policy_mount *m = &e->plan->mounts[i];
 		uint32_t access = m->access;
 
-		if (m->type == IMAGE_MOUNT_WORKSPACE && workspace == POLICY_WORKSPACE_READONLY)
+		if (m->type == IMAGE_MOUNT_WORKSPACE && !writable)
 			access &= ~(uint32_t)IMAGE_ACCESS_WRITE;
 		if (access != 0)
 			emit_rule(e, range, m->target, access, pointer_string(e, m->origin));
@@ -161,48 +161,136 @@ static char *cell_name(const struct policy *policy, const struct policy_tool *to
 	return n < 0 ? NULL : name;
 }
 
+/* A policy with a session shows it to tools that only read as well. */
+static uint32_t cell_flags(const struct policy *policy, bool writable)
+{
+	uint32_t flags = writable ? 0U : IMAGE_CELL_WORKSPACE_READONLY;
+
+	return policy->workspace.value == POLICY_WORKSPACE_OVERLAY ? flags | IMAGE_CELL_OVERLAY
+								   : flags;
+}
+
 static int emit_cell(struct emitter *e, const struct policy_tool *tool, uint32_t *ret_index)
 {
 	const struct policy *policy = e->plan->policy;
-	enum policy_workspace workspace = (enum policy_workspace)policy->workspace.value;
-	uint32_t net = (uint32_t)policy->network.value;
+	bool writable = policy->workspace.value != POLICY_WORKSPACE_READONLY &&
+			!(tool && tool->workspace.set);
+	uint32_t net = tool && tool->network.set ? (uint32_t)IMAGE_NET_NONE
+						 : (uint32_t)policy->network.value;
 	char *name = cell_name(policy, tool);
 	struct image_cell cell = {0};
 	int r;
 
 	if (!name)
 		return err_set(e->err, ENOMEM, "cannot write the policy image");
-	if (tool && tool->workspace.set)
-		workspace = POLICY_WORKSPACE_READONLY;
-	if (tool && tool->network.set)
-		net = IMAGE_NET_NONE;
-	emit_mounts(e, workspace);
-	emit_rules(e, workspace);
+	emit_mounts(e, writable);
+	emit_rules(e, writable);
 	r = emit_insns(e, net);
 	cell = (struct image_cell){
 		.name = image_builder_string(e->b, name),
 		.policy = image_builder_string(e->b, policy->name),
-		.flags = workspace == POLICY_WORKSPACE_READONLY ? IMAGE_CELL_WORKSPACE_READONLY
-								: 0U,
+		.flags = cell_flags(policy, writable),
 		.require = require_bits(policy),
 		.landlock_abi_min = (uint32_t)policy->landlock_abi.value,
 		.net = net,
 		.hostname = image_builder_string(e->b, HOSTNAME),
 		.home = image_builder_string(e->b, e->plan->home),
-		.mounts_first = e->mounts[workspace].first,
-		.mounts_count = e->mounts[workspace].count,
-		.rules_first = e->rules[workspace].first,
-		.rules_count = e->rules[workspace].count,
+		.mounts_first = e->mounts[writable].first,
+		.mounts_count = e->mounts[writable].count,
+		.rules_first = e->rules[writable].first,
+		.rules_count = e->rules[writable].count,
 		.env_first = e->env.first,
 		.env_count = e->env.count,
 		.insns_first = e->insns[net].first,
 		.insns_count = e->insns[net].count,
+		.change_rules = image_builder_string(e->b, e->plan->rules),
+		.fallback = (uint32_t)policy->fallback.value,
 		.limits = policy_effective_limits(policy, tool),
 	};
 	free(name);
 	if (r == 0)
 		*ret_index = image_builder_cell(e->b, &cell);
 	return r;
+}
+
+/* What a changes cell shows, besides its empty root: nothing of the system, nothing of the person's. */
+static const struct {
+	enum image_mount_type type;
+	const char *target;
+	uint32_t access; /* ... and writing in the cell that changes */
+	bool written;
+} changes_rows[] = {
+	{IMAGE_MOUNT_BIND, "/toolcell/bin", IMAGE_ACCESS_READ | IMAGE_ACCESS_EXECUTE, false},
+	{IMAGE_MOUNT_FILE, "/toolcell/rules", IMAGE_ACCESS_READ, false},
+	{IMAGE_MOUNT_DATA, "/toolcell/data", IMAGE_ACCESS_READ, true},
+	{IMAGE_MOUNT_BASE, "/toolcell/base", IMAGE_ACCESS_READ, true},
+};
+
+static void emit_changes_mounts(struct emitter *e, bool writable, struct range *mounts,
+				struct range *rules)
+{
+	uint32_t pointer = pointer_string(e, e->plan->policy->workspace.origin);
+
+	emit_rule(e, rules, "/", IMAGE_ACCESS_LIST, pointer);
+	for (size_t i = 0; i < ARRAY_SIZE(changes_rows); i++) {
+		enum image_mount_type type = changes_rows[i].type;
+		const char *source = type == IMAGE_MOUNT_BIND	? e->plan->tools
+				     : type == IMAGE_MOUNT_FILE ? e->plan->rules
+								: NULL;
+		bool written = writable && changes_rows[i].written;
+		struct image_mount record = {
+			.type = type,
+			.flags = (written ? 0U : (uint32_t)IMAGE_MOUNT_READONLY) |
+				 (type == IMAGE_MOUNT_BIND ? (uint32_t)IMAGE_MOUNT_OPTIONAL : 0U),
+			.source = image_builder_string(e->b, source),
+			.target = image_builder_string(e->b, changes_rows[i].target),
+			.pointer = pointer,
+		};
+		uint32_t index = image_builder_mount(e->b, &record);
+
+		if (mounts->count++ == 0)
+			mounts->first = index;
+		emit_rule(e, rules, changes_rows[i].target,
+			  changes_rows[i].access | (written ? IMAGE_ACCESS_WRITE : 0U), pointer);
+	}
+}
+
+static int emit_changes_cell(struct emitter *e, bool writable)
+{
+	const struct policy *policy = e->plan->policy;
+	struct range mounts = {0};
+	struct range rules = {0};
+	struct image_cell cell = {0};
+	char *name = NULL;
+	int r = emit_insns(e, IMAGE_NET_NONE);
+
+	if (r < 0)
+		return r;
+	if (asprintf(&name, "%s/changes/%s", policy->name, writable ? "write" : "read") < 0)
+		return err_set(e->err, ENOMEM, "cannot write the policy image");
+	emit_changes_mounts(e, writable, &mounts, &rules);
+	cell = (struct image_cell){
+		.name = image_builder_string(e->b, name),
+		.policy = image_builder_string(e->b, policy->name),
+		.flags = writable ? IMAGE_CELL_EXCLUSIVE : 0U,
+		.require = require_bits(policy),
+		.landlock_abi_min = (uint32_t)policy->landlock_abi.value,
+		.net = IMAGE_NET_NONE,
+		.hostname = image_builder_string(e->b, HOSTNAME),
+		.home = image_builder_string(e->b, e->plan->home),
+		.mounts_first = mounts.first,
+		.mounts_count = mounts.count,
+		.rules_first = rules.first,
+		.rules_count = rules.count,
+		.insns_first = e->insns[IMAGE_NET_NONE].first,
+		.insns_count = e->insns[IMAGE_NET_NONE].count,
+		.change_rules = image_builder_string(e->b, e->plan->rules),
+		.fallback = (uint32_t)policy->fallback.value,
+		.limits = policy_effective_limits(policy, NULL),
+	};
+	free(name);
+	(void)image_builder_cell(e->b, &cell);
+	return 0;
 }
 
 int policy_emit(const struct policy_plan *plan, struct image_builder *b, uint32_t *ret_first,
@@ -217,7 +305,11 @@ int policy_emit(const struct policy_plan *plan, struct image_builder *b, uint32_
 	for (size_t i = 0; r == 0 && i < plan->policy->n_tools; i++)
 		if (!plan->policy->tools[i].taken_away)
 			r = emit_cell(&e, &plan->policy->tools[i], &index);
-	return r;
+	if (plan->policy->workspace.value != POLICY_WORKSPACE_OVERLAY)
+		return r;
+	if (r == 0)
+		r = emit_changes_cell(&e, false);
+	return r == 0 ? emit_changes_cell(&e, true) : r;
 }
 
 int policy_emit_inputs(const struct policy_inputs *inputs, struct image_builder *b, struct err *err)

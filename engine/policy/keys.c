@@ -10,12 +10,9 @@
 #include "base/num.h"
 #include "base/text.h"
 #include "policy/syscalls.h"
+#include "policy/values.h"
 #include "policy/walk.h"
 
-static const char *const workspace_names[] = {
-	[POLICY_WORKSPACE_READONLY] = "readonly",
-	[POLICY_WORKSPACE_DIRECT] = "direct",
-};
 static const char *const network_names[] = {
 	[IMAGE_NET_NONE] = "none",
 	[IMAGE_NET_LOOPBACK] = "loopback",
@@ -42,6 +39,8 @@ static const struct {
 	[POLICY_LIMIT_OUTPUT] = {"output", UNIT_SIZE, 1ULL << 50},
 	[POLICY_LIMIT_CPUS] = {"cpus", UNIT_PROCESSORS, 8192000},
 	[POLICY_LIMIT_IO] = {"io", UNIT_SIZE, 1ULL << 50},
+	[POLICY_LIMIT_SESSION_SIZE] = {"session_size", UNIT_SIZE, 1ULL << 50},
+	[POLICY_LIMIT_SESSION_FILES] = {"session_files", UNIT_COUNT, 1ULL << 32},
 };
 static_assert(ARRAY_SIZE(limit_rows) == POLICY_LIMIT_N, "every limit has a row");
 
@@ -67,50 +66,11 @@ const char *policy_kind_name(enum policy_kind kind)
 	return kind_names[kind];
 }
 
-static int store(const struct walk_node *node, struct policy_value *value, uint64_t number)
-{
-	struct policy_origin origin = walk_origin(node);
-
-	if (!origin.pointer)
-		return err_set(node->walk->err, ENOMEM, "cannot read the policy");
-	*value = (struct policy_value){.value = number, .set = true, .origin = origin};
-	return 0;
-}
-
-/* "policies/base.json#/limits/wall fixed it" */
-static int refuse_looser(const struct walk_node *node, const struct policy_value *old)
-{
-	char where[256];
-
-	return walk_refuse(node, "is looser than %s, which is final",
-			   policy_where(node->walk->policy, old->origin, where, sizeof(where)));
-}
-
-static int apply_mode(const struct walk_node *node, const char *const *names, size_t n,
-		      struct policy_value *value)
-{
-	uint64_t mode;
-	int r = walk_choose(node, names, n, &mode);
-
-	if (r < 0)
-		return r;
-	if (node->final && mode > value->value)
-		return refuse_looser(node, value);
-	return store(node, value, mode);
-}
-
-static int apply_workspace(const struct walk_node *node, uint32_t arg)
-{
-	(void)arg;
-	return apply_mode(node, workspace_names, ARRAY_SIZE(workspace_names),
-			  &node->walk->policy->workspace);
-}
-
 static int apply_network(const struct walk_node *node, uint32_t arg)
 {
 	(void)arg;
-	return apply_mode(node, network_names, ARRAY_SIZE(network_names),
-			  &node->walk->policy->network);
+	return value_choose(node, network_names, ARRAY_SIZE(network_names),
+			    &node->walk->policy->network);
 }
 
 static int apply_proc(const struct walk_node *node, uint32_t arg)
@@ -123,8 +83,8 @@ static int apply_proc(const struct walk_node *node, uint32_t arg)
 	if (r < 0)
 		return r;
 	if (node->final && mode + POLICY_PROC_PID > value->value)
-		return refuse_looser(node, value);
-	return store(node, value, mode + POLICY_PROC_PID);
+		return value_refuse_looser(node, value);
+	return value_store(node, value, mode + POLICY_PROC_PID);
 }
 
 static int apply_pts(const struct walk_node *node, uint32_t arg)
@@ -134,8 +94,8 @@ static int apply_pts(const struct walk_node *node, uint32_t arg)
 
 	(void)arg;
 	if (node->final && on && !value->value)
-		return refuse_looser(node, value);
-	return store(node, value, on);
+		return value_refuse_looser(node, value);
+	return value_store(node, value, on);
 }
 
 static int read_limit(const struct walk_node *node, enum policy_limit limit, uint64_t *ret)
@@ -185,56 +145,8 @@ static int apply_limit(const struct walk_node *node, uint32_t arg)
 	if (r < 0)
 		return r;
 	if (node->final && value->value != 0 && n > value->value)
-		return refuse_looser(node, value);
-	return store(node, value, n);
-}
-
-static struct policy_name *find_name(const struct policy_names *names, const char *name)
-{
-	for (size_t i = 0; i < names->n; i++)
-		if (strcmp(names->at[i].name, name) == 0)
-			return &names->at[i];
-	return NULL;
-}
-
-/* Adds or replaces; a list that is final takes nothing new unless @may_grow. */
-static int put_name(const struct walk_node *node, struct policy_names *names, const char *name,
-		    const char *value, bool may_grow)
-{
-	struct policy_name *old = find_name(names, name);
-	struct policy_name *grown;
-	bool same = old && (!value || (old->value && strcmp(old->value, value) == 0));
-	struct policy_origin origin;
-
-	if (old && old->origin.source == node->walk->source)
-		return walk_refuse(node, "\"%s\" is listed twice", name);
-	if (same)
-		return 0;
-	if (node->final && !may_grow)
-		return walk_refuse(node, "\"%s\" cannot be added: a parent made this list final",
-				   name);
-	origin = walk_origin(node);
-	if (!origin.pointer)
-		return err_set(node->walk->err, ENOMEM, "cannot read the policy");
-	if (!old) {
-		grown = walk_grow(node, names->at, &names->n, sizeof(*grown), POLICY_NAMES_MAX);
-		if (!grown)
-			return -EINVAL;
-		names->at = grown;
-		old = &grown[names->n - 1];
-	}
-	*old = (struct policy_name){.name = name, .value = value, .origin = origin};
-	return 0;
-}
-
-static void drop_name(struct policy_names *names, const char *name)
-{
-	struct policy_name *old = find_name(names, name);
-
-	if (!old)
-		return;
-	names->n--;
-	memmove(old, old + 1, (size_t)(names->at + names->n - old) * sizeof(*old));
+		return value_refuse_looser(node, value);
+	return value_store(node, value, n);
 }
 
 enum { NAMES_SOCKET, NAMES_CGROUP };
@@ -258,8 +170,8 @@ static int apply_choices(const struct walk_node *node, uint32_t arg)
 	int r = walk_choose(node, choice_rows[arg].names, choice_rows[arg].n, &i);
 
 	return r < 0 ? r
-		     : put_name(node, names, choice_rows[arg].names[i], NULL,
-				choice_rows[arg].may_grow);
+		     : names_put(node, names, choice_rows[arg].names[i], NULL,
+				 choice_rows[arg].may_grow);
 }
 
 static int apply_group(const struct walk_node *node, uint32_t arg)
@@ -270,7 +182,7 @@ static int apply_group(const struct walk_node *node, uint32_t arg)
 	int r = walk_choose(node, names, n, &i);
 
 	(void)arg;
-	return r < 0 ? r : put_name(node, &node->walk->policy->groups, names[i], NULL, false);
+	return r < 0 ? r : names_put(node, &node->walk->policy->groups, names[i], NULL, false);
 }
 
 static int apply_syscall(const struct walk_node *node, uint32_t deny)
@@ -294,8 +206,8 @@ static int apply_syscall(const struct walk_node *node, uint32_t deny)
 	why = syscalls_never(name);
 	if (why && !deny)
 		return walk_refuse(node, "\"%s\" is never allowed: %s", quoted, why);
-	return deny ? put_name(node, &policy->deny, name, NULL, true)
-		    : put_name(node, &policy->allow, name, NULL, false);
+	return deny ? names_put(node, &policy->deny, name, NULL, true)
+		    : names_put(node, &policy->allow, name, NULL, false);
 }
 
 static int check_variable(const struct walk_node *node, const char *name)
@@ -314,7 +226,7 @@ static int check_variable(const struct walk_node *node, const char *name)
 static int refuse_twice(const struct walk_node *node, const struct policy_names *other,
 			const char *name)
 {
-	struct policy_name *old = find_name(other, name);
+	struct policy_name *old = names_find(other, name);
 
 	if (old && old->origin.source == node->walk->source)
 		return walk_refuse(node, "\"%s\" is both set and passed", name);
@@ -333,10 +245,10 @@ static int apply_env_set(const struct walk_node *node, uint32_t arg)
 	if (r == 0)
 		r = refuse_twice(node, &policy->env_pass, node->key);
 	if (r == 0)
-		r = put_name(node, &policy->env_set, node->key, json_string_value(node->value),
-			     false);
+		r = names_put(node, &policy->env_set, node->key, json_string_value(node->value),
+			      false);
 	if (r == 0)
-		drop_name(&policy->env_pass, node->key);
+		names_drop(&policy->env_pass, node->key);
 	return r;
 }
 
@@ -350,9 +262,9 @@ static int apply_env_pass(const struct walk_node *node, uint32_t arg)
 	if (r == 0)
 		r = refuse_twice(node, &policy->env_set, name);
 	if (r == 0)
-		r = put_name(node, &policy->env_pass, name, NULL, false);
+		r = names_put(node, &policy->env_pass, name, NULL, false);
 	if (r == 0)
-		drop_name(&policy->env_set, name);
+		names_drop(&policy->env_set, name);
 	return r;
 }
 
@@ -365,8 +277,8 @@ static int apply_landlock(const struct walk_node *node, uint32_t arg)
 	if (abi > 100)
 		return walk_refuse(node, "must be at most 100");
 	if (node->final && abi < value->value)
-		return refuse_looser(node, value);
-	return store(node, value, abi);
+		return value_refuse_looser(node, value);
+	return value_store(node, value, abi);
 }
 
 static int apply_private_uid(const struct walk_node *node, uint32_t arg)
@@ -376,8 +288,8 @@ static int apply_private_uid(const struct walk_node *node, uint32_t arg)
 
 	(void)arg;
 	if (node->final && !on && value->value)
-		return refuse_looser(node, value);
-	return store(node, value, on);
+		return value_refuse_looser(node, value);
+	return value_store(node, value, on);
 }
 
 static int apply_final(const struct walk_node *node, uint32_t arg)
@@ -389,7 +301,7 @@ static int apply_final(const struct walk_node *node, uint32_t arg)
 	if (!pointer)
 		return -EINVAL;
 	if (policy_pointer_is_known(pointer))
-		return put_name(node, &node->walk->policy->finals, pointer, NULL, true);
+		return names_put(node, &node->walk->policy->finals, pointer, NULL, true);
 	text_quote(quoted, sizeof(quoted), pointer, strlen(pointer));
 	return walk_refuse(node,
 			   "\"%s\" points at no key of a policy; for example \"/limits/wall\"",
@@ -418,10 +330,10 @@ static int apply_tool_workspace(const struct walk_node *node, uint32_t arg)
 {
 	struct policy_value *value = &node->walk->tool->workspace;
 	uint64_t mode;
-	int r = walk_choose(node, workspace_names, 1, &mode);
+	int r = walk_choose(node, policy_workspace_names, 1, &mode);
 
 	(void)arg;
-	return r < 0 ? r : store(node, value, mode);
+	return r < 0 ? r : value_store(node, value, mode);
 }
 
 static int apply_tool_network(const struct walk_node *node, uint32_t arg)
@@ -431,7 +343,7 @@ static int apply_tool_network(const struct walk_node *node, uint32_t arg)
 	int r = walk_choose(node, network_names, 1, &mode);
 
 	(void)arg;
-	return r < 0 ? r : store(node, value, mode);
+	return r < 0 ? r : value_store(node, value, mode);
 }
 
 static struct policy_tool *open_tool(const struct walk_node *node)
@@ -494,7 +406,6 @@ static int apply_device(const struct walk_node *node, uint32_t arg)
 
 #define KEYS(table) table, ARRAY_SIZE(table)
 
-static const struct walk_key workspace_keys[] = {{"mode", KEY_STRING, 0, apply_workspace, NULL, 0}};
 static const struct walk_key network_keys[] = {{"mode", KEY_STRING, 0, apply_network, NULL, 0}};
 
 static const struct walk_key filesystem_keys[] = {
@@ -527,6 +438,8 @@ static const struct walk_key limits_keys[] = {
 	{"output", KEY_STRING, POLICY_LIMIT_OUTPUT, apply_limit, NULL, 0},
 	{"cpus", KEY_NUMBER, POLICY_LIMIT_CPUS, apply_limit, NULL, 0},
 	{"io", KEY_STRING, POLICY_LIMIT_IO, apply_limit, NULL, 0},
+	{"session_size", KEY_STRING, POLICY_LIMIT_SESSION_SIZE, apply_limit, NULL, 0},
+	{"session_files", KEY_COUNT, POLICY_LIMIT_SESSION_FILES, apply_limit, NULL, 0},
 };
 
 static const struct walk_key environment_keys[] = {
@@ -557,7 +470,7 @@ const struct walk_key policy_keys[] = {
 	{"name", KEY_STRING, 0, apply_text, NULL, 0},
 	{"description", KEY_STRING, 1, apply_text, NULL, 0},
 	{"extends", KEY_STRING, 0, NULL, NULL, 0},
-	{"workspace", KEY_OBJECT, 0, NULL, KEYS(workspace_keys)},
+	{"workspace", KEY_OBJECT, 0, NULL, policy_workspace_keys, POLICY_WORKSPACE_KEYS},
 	{"filesystem", KEY_OBJECT, 0, NULL, KEYS(filesystem_keys)},
 	{"network", KEY_OBJECT, 0, NULL, KEYS(network_keys)},
 	{"syscalls", KEY_OBJECT, 0, NULL, KEYS(syscalls_keys)},

@@ -25,6 +25,8 @@ static const uint64_t built_in_limits[POLICY_LIMIT_N] = {
 	[POLICY_LIMIT_OUTPUT] = 64ULL << 20,
 	[POLICY_LIMIT_CPUS] = 0,
 	[POLICY_LIMIT_IO] = 0,
+	[POLICY_LIMIT_SESSION_SIZE] = 4ULL << 30,
+	[POLICY_LIMIT_SESSION_FILES] = 500000,
 };
 
 char *policy_strdup(struct policy *policy, const char *text)
@@ -153,6 +155,9 @@ static void set_defaults(struct policy *policy)
 	for (size_t i = 0; i < POLICY_LIMIT_N; i++)
 		policy->limits[i] = (struct policy_value){built_in_limits[i], false, nowhere};
 	policy->workspace = (struct policy_value){POLICY_WORKSPACE_READONLY, false, nowhere};
+	policy->fallback = (struct policy_value){IMAGE_FALLBACK_REFUSE, false, nowhere};
+	policy->links = (struct policy_value){POLICY_LINKS_INSIDE, false, nowhere};
+	policy->sync = (struct policy_value){1, false, nowhere};
 	policy->network = (struct policy_value){IMAGE_NET_NONE, false, nowhere};
 	policy->proc = (struct policy_value){POLICY_PROC_NONE, false, nowhere};
 	policy->pts = (struct policy_value){0, false, nowhere};
@@ -273,7 +278,8 @@ void policy_fini(struct policy *policy)
 {
 	struct policy_names *lists[] = {&policy->groups,  &policy->allow,   &policy->deny,
 					&policy->sockets, &policy->env_set, &policy->env_pass,
-					&policy->cgroup,  &policy->finals};
+					&policy->cgroup,  &policy->finals,  &policy->driver,
+					&policy->protect, &policy->scratch};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		free(lists[i]->at);

@@ -470,6 +470,31 @@ static int resolve_env(struct resolver *r)
 	return 0;
 }
 
+/* What the cells of toolcell-changes need besides the session. */
+static int resolve_changes(struct resolver *r)
+{
+	char *path = NULL;
+	int result;
+
+	r->plan->rules = policy_change_rules(r->policy);
+	if (!r->plan->rules)
+		return err_set(r->err, ENOMEM, "cannot resolve the policy");
+	if (r->policy->workspace.value != POLICY_WORKSPACE_OVERLAY)
+		return 0;
+	result = policy_expand("${TOOLCELL_TOOLS}", r->inputs, &path, r->err);
+	if (result < 0)
+		return result;
+	/* Not installed (a policy is only looked at): the cells are made without, and a call says so. */
+	r->plan->tools = realpath(path, NULL);
+	if (!r->plan->tools) {
+		policy_inputs_file(r->inputs, path);
+		r->plan->tools = path;
+	} else {
+		free(path);
+	}
+	return 0;
+}
+
 int policy_resolve(const struct policy *policy, const char *workspace, struct policy_inputs *inputs,
 		   struct policy_plan *ret, struct err *err)
 {
@@ -481,6 +506,8 @@ int policy_resolve(const struct policy *policy, const char *workspace, struct po
 		result = resolve_mounts(&r, workspace);
 	if (result == 0)
 		result = resolve_env(&r);
+	if (result == 0)
+		result = resolve_changes(&r);
 	if (result < 0)
 		policy_plan_fini(&plan);
 	*ret = plan;
@@ -498,5 +525,7 @@ void policy_plan_fini(struct policy_plan *plan)
 	free(plan->mounts);
 	free(plan->env);
 	free(plan->home);
+	free(plan->tools);
+	free(plan->rules);
 	*plan = (struct policy_plan){0};
 }

@@ -27,6 +27,8 @@ struct policy_plan {
 	} * env;
 	size_t n_env;
 	char *home;
+	char *tools; /* host folder of our own in-cell programs; NULL when no changes cell needs it */
+	char *rules; /* text of workspace/rules.h */
 };
 
 /**
@@ -52,10 +54,13 @@ bool policy_path_is_clean(const char *path);
 /**
  * policy_emit - mounts, rules, environment, filters and cells of a plan into an image
  * @ret_first: index of the policy's own cell; those of policy.tools follow in their order, but for
- *	       the ones that are taken away
+ *	       the ones that are taken away; with an overlay, POLICY_CHANGES_CELLS come behind
  */
 MUST_USE int policy_emit(const struct policy_plan *plan, struct image_builder *b,
 			 uint32_t *ret_first, struct err *err);
+
+/* Behind the cells of tools: where toolcell-changes reads, and where it changes. */
+enum { POLICY_CHANGES_READ, POLICY_CHANGES_WRITE, POLICY_CHANGES_CELLS };
 
 /** policy_emit_inputs - last, when everything was consulted */
 MUST_USE int policy_emit_inputs(const struct policy_inputs *inputs, struct image_builder *b,

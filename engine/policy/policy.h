@@ -78,7 +78,14 @@ struct policy_entry {
 };
 
 enum policy_proc { POLICY_PROC_NONE, POLICY_PROC_PID, POLICY_PROC_MASKED, POLICY_PROC_N };
-enum policy_workspace { POLICY_WORKSPACE_READONLY, POLICY_WORKSPACE_DIRECT, POLICY_WORKSPACE_N };
+/* In order, strictest first. */
+enum policy_workspace {
+	POLICY_WORKSPACE_READONLY,
+	POLICY_WORKSPACE_OVERLAY,
+	POLICY_WORKSPACE_DIRECT,
+	POLICY_WORKSPACE_N
+};
+enum policy_links { POLICY_LINKS_INSIDE, POLICY_LINKS_ANY };
 
 /* In the order of struct image_limits. */
 enum policy_limit {
@@ -91,6 +98,8 @@ enum policy_limit {
 	POLICY_LIMIT_OUTPUT,
 	POLICY_LIMIT_CPUS,
 	POLICY_LIMIT_IO,
+	POLICY_LIMIT_SESSION_SIZE,
+	POLICY_LIMIT_SESSION_FILES,
 	POLICY_LIMIT_N,
 };
 
@@ -128,7 +137,13 @@ struct policy {
 	struct policy_value proc;      /* enum policy_proc */
 	struct policy_value pts;       /* bool */
 	struct policy_value workspace; /* enum policy_workspace */
-	struct policy_value network;   /* enum image_net */
+	struct policy_value fallback;  /* enum image_fallback */
+	struct policy_value links;     /* enum policy_links */
+	struct policy_value sync;      /* bool: commits are made durable, fsync(2) */
+	struct policy_names driver;    /* what the driver may do with changes */
+	struct policy_names protect;   /* value "file": not folders */
+	struct policy_names scratch;
+	struct policy_value network; /* enum image_net */
 	struct policy_value limits[POLICY_LIMIT_N];
 	struct policy_names groups;
 	struct policy_names allow;
@@ -215,6 +230,12 @@ uint32_t policy_sockets(const struct policy *policy, uint32_t net);
 struct image_limits policy_effective_limits(const struct policy *policy,
 					    const struct policy_tool *tool);
 
+/** policy_change_rules - text of workspace/rules.h; malloc'ed; NULL without memory */
+char *policy_change_rules(const struct policy *policy);
+
+/* Words of the file format. */
+extern const char *const policy_workspace_names[POLICY_WORKSPACE_N];
+extern const char *const policy_fallback_names[IMAGE_FALLBACK_N];
 const char *policy_limit_name(enum policy_limit limit);
 const char *policy_kind_name(enum policy_kind kind);
 

@@ -167,14 +167,16 @@ int compile_load(struct compile *c, const struct compile_options *options, struc
 
 static json_t *limits_json(struct image_limits limits)
 {
-	return json_pack("{sI sI sI sI sI sI sI sI sI}", "wall_ms", (json_int_t)limits.wall_ms,
-			 "cpu_ms", (json_int_t)limits.cpu_ms, "memory_bytes",
-			 (json_int_t)limits.memory_bytes, "processes", (json_int_t)limits.processes,
-			 "open_files", (json_int_t)limits.open_files, "file_bytes",
-			 (json_int_t)limits.file_bytes, "output_bytes",
+	return json_pack("{sI sI sI sI sI sI sI sI sI sI sI}", "wall_ms",
+			 (json_int_t)limits.wall_ms, "cpu_ms", (json_int_t)limits.cpu_ms,
+			 "memory_bytes", (json_int_t)limits.memory_bytes, "processes",
+			 (json_int_t)limits.processes, "open_files", (json_int_t)limits.open_files,
+			 "file_bytes", (json_int_t)limits.file_bytes, "output_bytes",
 			 (json_int_t)limits.output_bytes, "cpu_permille",
 			 (json_int_t)limits.cpu_permille, "io_bytes_per_s",
-			 (json_int_t)limits.io_bytes_per_s);
+			 (json_int_t)limits.io_bytes_per_s, "session_bytes",
+			 (json_int_t)limits.session_bytes, "session_files",
+			 (json_int_t)limits.session_files);
 }
 
 /* The policy's section for a tool, by any of the tool's names. */
@@ -210,6 +212,29 @@ static uint32_t cell_of(void *ctx, const char *tool, json_t **ret_limits)
 	return cell;
 }
 
+/* Where the tools for a session's changes run, behind the cells of tools; see policy_emit. */
+static uint32_t changes_cell(const struct compile *c, uint32_t which)
+{
+	uint32_t cell = c->first_cell + 1;
+
+	for (size_t i = 0; i < c->policy.n_tools; i++)
+		cell += !c->policy.tools[i].taken_away;
+	return cell + which;
+}
+
+/* What the driver may do with changes; NULL where there is no overlay whose changes they were. */
+static json_t *driver_json(const struct policy *policy)
+{
+	json_t *words = json_array();
+
+	for (size_t i = 0; words && i < policy->driver.n; i++)
+		if (json_array_append_new(words, json_string(policy->driver.at[i].name)) < 0) {
+			json_decref(words);
+			return NULL;
+		}
+	return words;
+}
+
 static int environment_json(const struct policy_plan *plan, json_t **ret_env, json_t **ret_pass,
 			    struct err *err)
 {
@@ -239,13 +264,34 @@ int compile_catalog(struct compile *c, struct err *err)
 {
 	json_t *env = NULL;
 	json_t *pass = NULL;
+	bool overlay = c->policy.workspace.value == POLICY_WORKSPACE_OVERLAY;
+	json_t *driver = overlay ? driver_json(&c->policy) : NULL;
+	json_t *limits = limits_json(policy_effective_limits(&c->policy, NULL));
 	int r = environment_json(&c->plan, &env, &pass, err);
 
+	if (r == 0 && ((overlay && !driver) || !limits))
+		r = err_set(err, ENOMEM, "cannot build the catalog");
 	if (r == 0)
-		r = catalog_build(c->agent, c->manifests, c->policy.name, env, pass, c->plan.home,
-				  cell_of, c, &c->catalog, err);
+		r = catalog_build(
+			&(struct catalog_source){
+				.agent = c->agent,
+				.manifests = c->manifests,
+				.policy_name = c->policy.name,
+				.env = env,
+				.pass = pass,
+				.home = c->plan.home,
+				.driver = driver,
+				.changes_cell = changes_cell(c, POLICY_CHANGES_READ),
+				.exclusive_cell = changes_cell(c, POLICY_CHANGES_WRITE),
+				.changes_limits = limits,
+				.cell_of = cell_of,
+				.ctx = c,
+			},
+			&c->catalog, err);
 	json_decref(env);
 	json_decref(pass);
+	json_decref(driver);
+	json_decref(limits);
 	return r;
 }
 

@@ -44,7 +44,8 @@ static json_t *limit_shown(size_t limit, uint64_t value)
 	  times[] = {{3600000, "h"}, {60000, "min"}, {1000, "s"}, {1, "ms"}};
 	bool time = limit == POLICY_LIMIT_WALL || limit == POLICY_LIMIT_CPU;
 	bool size = limit == POLICY_LIMIT_MEMORY || limit == POLICY_LIMIT_FILE_SIZE ||
-		    limit == POLICY_LIMIT_OUTPUT || limit == POLICY_LIMIT_IO;
+		    limit == POLICY_LIMIT_OUTPUT || limit == POLICY_LIMIT_IO ||
+		    limit == POLICY_LIMIT_SESSION_SIZE;
 	char text[48];
 
 	if (value == 0)
@@ -126,6 +127,7 @@ static const char *mount_word(const struct policy_mount *m)
 		[IMAGE_MOUNT_DEVICE] = "device",   [IMAGE_MOUNT_SYMLINK] = "symlink",
 		[IMAGE_MOUNT_DIR] = "directory",   [IMAGE_MOUNT_FILE] = "file",
 		[IMAGE_MOUNT_OVERLAY] = "overlay", [IMAGE_MOUNT_WORKSPACE] = "workspace",
+		[IMAGE_MOUNT_DATA] = "session",	   [IMAGE_MOUNT_BASE] = "base",
 	};
 
 	return words[m->type];
@@ -173,13 +175,26 @@ static json_t *require_json(const struct policy *p)
 			 "cgroup", names_json(p, &p->cgroup));
 }
 
+static void add_workspace(json_t *out, const struct policy *p)
+{
+	const char *fallback = policy_fallback_names[p->fallback.value];
+	const char *links = p->links.value == POLICY_LINKS_INSIDE ? "inside" : "any";
+
+	(void)json_object_set_new(out, "workspace.fallback",
+				  value_json(p, &p->fallback, json_string(fallback)));
+	(void)json_object_set_new(out, "workspace.links",
+				  value_json(p, &p->links, json_string(links)));
+	(void)json_object_set_new(out, "workspace.sync",
+				  value_json(p, &p->sync, json_boolean(p->sync.value)));
+}
+
 json_t *show_policy_json(const struct policy *p, const struct policy_plan *plan)
 {
 	static const char *const proc[] = {"none", "pid", "masked"};
 	json_t *out = json_pack("{ss ss? so so so so so so so so so}", "name", p->name,
 				"description", p->description, "files", chain_json(p), "workspace",
 				value_json(p, &p->workspace,
-					   json_string(p->workspace.value ? "direct" : "readonly")),
+					   json_string(policy_workspace_names[p->workspace.value])),
 				"network",
 				value_json(p, &p->network,
 					   json_string(p->network.value ? "loopback" : "none")),
@@ -198,9 +213,14 @@ json_t *show_policy_json(const struct policy *p, const struct policy_plan *plan)
 		{"syscalls.sockets", offsetof(struct policy, sockets)},
 		{"environment.set", offsetof(struct policy, env_set)},
 		{"environment.pass", offsetof(struct policy, env_pass)},
+		{"workspace.driver", offsetof(struct policy, driver)},
+		{"workspace.protect", offsetof(struct policy, protect)},
+		{"workspace.scratch", offsetof(struct policy, scratch)},
 		{"final", offsetof(struct policy, finals)},
 	};
 
+	if (out)
+		add_workspace(out, p);
 	for (size_t i = 0; out && i < ARRAY_SIZE(lists); i++)
 		(void)json_object_set_new(out, lists[i].name,
 					  names_json(p, (const void *)((const char *)p +
@@ -306,10 +326,18 @@ static void print_tools(json_t *tools)
 
 static void print_text(json_t *shown)
 {
-	static const char *const values[] = {"workspace", "network", "proc", "pts"};
-	static const char *const lists[] =
-		{"syscalls.groups", "syscalls.allow",	"syscalls.deny", "syscalls.sockets",
-		 "environment.set", "environment.pass", "final"};
+	static const char *const values[] = {"workspace",
+					     "workspace.fallback",
+					     "workspace.links",
+					     "workspace.sync",
+					     "network",
+					     "proc",
+					     "pts"};
+	static const char *const lists[] = {"syscalls.groups",	 "syscalls.allow",
+					    "syscalls.deny",	 "syscalls.sockets",
+					    "environment.set",	 "environment.pass",
+					    "workspace.driver",	 "workspace.protect",
+					    "workspace.scratch", "final"};
 	const char *description = json_string_value(json_object_get(shown, "description"));
 	const char *name;
 	json_t *value;

@@ -104,6 +104,22 @@ static bool is_text(const char *mime, const char *data, size_t len)
 	return named && text_is_utf8(data, len);
 }
 
+json_t *answer_content(const char *uri, const char *mime, const char *data, size_t len)
+{
+	json_t *value = NULL;
+	char *blob;
+
+	if (is_text(mime, data ? data : "", len))
+		return json_pack("{s:s, s:s*, s:o}", "uri", uri, "mimeType", mime, "text",
+				 json_stringn(data ? data : "", len));
+	blob = base64_encode(data, len);
+	if (blob)
+		value = json_pack("{s:s, s:s, s:s}", "uri", uri, "mimeType",
+				  mime ? mime : "application/octet-stream", "blob", blob);
+	free(blob);
+	return value;
+}
+
 int answer_resource(struct rpc *rpc, const char *uri, json_t **ret, struct err *err)
 {
 	const char *mime = NULL;
@@ -114,17 +130,7 @@ int answer_resource(struct rpc *rpc, const char *uri, json_t **ret, struct err *
 
 	if (r < 0)
 		return r;
-	if (is_text(mime, data ? data : "", len)) {
-		value = json_pack("{s:s, s:s*, s:o}", "uri", uri, "mimeType", mime, "text",
-				  json_stringn(data ? data : "", len));
-	} else {
-		char *blob = base64_encode(data, len);
-
-		value = blob ? json_pack("{s:s, s:s, s:s}", "uri", uri, "mimeType",
-					 mime ? mime : "application/octet-stream", "blob", blob)
-			     : NULL;
-		free(blob);
-	}
+	value = answer_content(uri, mime, data, len);
 	free(data);
 	if (!value)
 		return err_set(err, ENOMEM, "cannot hold %zu bytes", len);

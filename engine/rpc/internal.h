@@ -13,6 +13,7 @@
 
 #define RPC_CALLS_MAX ((size_t)1024)		 /* calls and subscriptions at once */
 #define RPC_ANSWER_BYTES_MAX ((size_t)256 << 20) /* one line to the driver */
+#define RPC_SESSION_BYTES_MAX ((size_t)64) /* a session's name; the broker knows which there are */
 
 /* What is wrong with a line. A row of rpc_faults each. */
 enum fault {
@@ -42,6 +43,8 @@ struct dialect {
 	json_t *(*progress)(const struct rpc_call *call, const char *message); /* NULL: has none */
 	/* @id: NULL when it is not known */
 	json_t *(*error)(json_t *id, enum fault fault, const char *text);
+	/* @content: of answer_content, stolen; NULL: has no resources */
+	json_t *(*resource)(const struct rpc_call *call, json_t *content);
 };
 
 extern const struct dialect dialect_mcp;
@@ -54,9 +57,10 @@ struct mcp_batch;
 struct fixture_ask;
 
 enum call_kind {
-	CALL_TOOL,    /* the broker's, until rpc_call_finish */
-	CALL_LISTEN,  /* MCP subscriptions/listen: open until cancelled or the end */
-	CALL_FIXTURE, /* waits for the driver's answer to a request of ours */
+	CALL_TOOL,     /* the broker's, until rpc_call_finish */
+	CALL_RESOURCE, /* ... until rpc_resource_finish or rpc_resource_fail */
+	CALL_LISTEN,   /* MCP subscriptions/listen: open until cancelled or the end */
+	CALL_FIXTURE,  /* waits for the driver's answer to a request of ours */
 };
 
 struct rpc_call {
@@ -68,6 +72,8 @@ struct rpc_call {
 	json_t *id;    /* as the driver wrote it */
 	char name[32]; /* "c-17" */
 	void *data;
+	json_t *session; /* a string; NULL: none is named */
+	json_t *uri;	 /* CALL_RESOURCE; NULL otherwise */
 	bool cancelled;
 	bool whole; /* model dialects: the driver wants the result object too */
 	/* MCP */
@@ -117,6 +123,16 @@ enum fault call_fault(int r, const char **ret_text);
 /** call_start - hand it to the broker; @call may be gone afterwards */
 void call_start(struct rpc_call *call, const char *tool, json_t *arguments);
 
+/** call_is_brokers - answered by the broker, which has to be told of a cancel */
+bool call_is_brokers(const struct rpc_call *call);
+
+/** call_session_ok - whether this can be a session's name; NULL is fine: none is named */
+bool call_session_ok(const json_t *session);
+#define CALL_SESSION_WORDS "a session is named by a string of 1 to 64 bytes"
+
+/** call_read_resource - of a uri for which answer_resource said -EINPROGRESS; takes over @call */
+void call_read_resource(struct rpc_call *call, const char *uri);
+
 /** call_find - the driver's call by its own id; MCP calls and others are apart */
 struct rpc_call *call_find(const struct rpc *rpc, const struct dialect *dialect, const json_t *id);
 
@@ -137,7 +153,9 @@ void rpc_fail(struct rpc *rpc, const struct dialect *dialect, json_t *id, enum f
 json_t *answer_text(const char *text);
 /* Whether the tool did not run to an end of its own: refused, stopped, error. */
 bool answer_is_error(const json_t *result);
-/* {uri, mimeType, text or blob} of ops->resource_read. 0, -ENOENT or -errno. */
+/* {uri, mimeType, text or blob}; NULL without memory. */
+json_t *answer_content(const char *uri, const char *mime, const char *data, size_t len);
+/* The content of ops->resource_read. 0, -ENOENT, -EINPROGRESS (see call_read_resource) or -errno. */
 MUST_USE int answer_resource(struct rpc *rpc, const char *uri, json_t **ret, struct err *err);
 
 /* native.c, model.c, mcp.c: handlers of lines whose shape rpc.c has recognised */

@@ -106,7 +106,12 @@ static json_t *mcp_answer(const struct rpc_call *call, json_t *result, const cha
 					     result, "isError", answer_is_error(result)));
 }
 
-const struct dialect dialect_mcp = {mcp_answer, mcp_progress, mcp_dialect_error};
+static json_t *mcp_resource(const struct rpc_call *call, json_t *content)
+{
+	return mcp_result_of(call, mcp_contents(content, call->modern));
+}
+
+const struct dialect dialect_mcp = {mcp_answer, mcp_progress, mcp_dialect_error, mcp_resource};
 
 void mcp_reply(struct mcp_request *req, json_t *result)
 {

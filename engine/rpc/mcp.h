@@ -10,7 +10,8 @@
 
 #define MCP_MODERN_VERSION "2026-07-28"
 #define MCP_META "io.modelcontextprotocol/"
-#define MCP_PAGE 50 /* items of a list in one answer */
+#define MCP_META_SESSION "toolcell/session" /* in params._meta of tools/call */
+#define MCP_PAGE 50			    /* items of a list in one answer */
 #define LOG_NONE (-1)
 
 enum mcp_code {
@@ -89,6 +90,8 @@ void mcp_tools_call(struct mcp_request *req);
 void mcp_resources_list(struct mcp_request *req);
 void mcp_templates_list(struct mcp_request *req);
 void mcp_resources_read(struct mcp_request *req);
+/** mcp_contents - the result of resources/read; @content is stolen */
+json_t *mcp_contents(json_t *content, bool modern);
 /** mcp_page - answer with one page of @items (stolen; NULL: no memory) under @key */
 void mcp_page(struct mcp_request *req, const char *key, json_t *items);
 

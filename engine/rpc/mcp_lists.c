@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
+#include "manifest/manifest.h"
 #include "rpc/fixtures.h"
 #include "rpc/mcp.h"
 
@@ -76,7 +77,7 @@ void mcp_page(struct mcp_request *req, const char *key, json_t *items)
 
 void mcp_tools_list(struct mcp_request *req)
 {
-	json_t *tools = rpc_tools_format(req->rpc->ops->tools(req->rpc->ctx), "mcp");
+	json_t *tools = manifest_tools_format(req->rpc->ops->tools(req->rpc->ctx), "mcp");
 
 	if (req->rpc->fixtures)
 		tools = fixtures_tools(tools);
@@ -94,6 +95,7 @@ void mcp_tools_call(struct mcp_request *req)
 	const char *name = mcp_param(req, "name");
 	json_t *arguments = json_object_get(req->params, "arguments");
 	json_t *token = json_object_get(req->meta, "progressToken");
+	json_t *session = json_object_get(req->meta, MCP_META_SESSION);
 	char quoted[QUOTED];
 	struct rpc_call *call;
 	json_t *none = NULL;
@@ -104,6 +106,11 @@ void mcp_tools_call(struct mcp_request *req)
 		mcp_error(req, MCP_INVALID_PARAMS, NULL, "%s",
 			  token_ok(token) ? "params.arguments must be an object"
 					  : "a progressToken must be a string or an integer");
+		return;
+	}
+	if (!call_session_ok(session)) {
+		mcp_error(req, MCP_INVALID_PARAMS, NULL, "params._meta[\"%s\"]: %s",
+			  MCP_META_SESSION, CALL_SESSION_WORDS);
 		return;
 	}
 	if (rpc->fixtures && fixtures_call(req, name, arguments))
@@ -117,6 +124,7 @@ void mcp_tools_call(struct mcp_request *req)
 	if (!call)
 		return;
 	call->progress_token = json_incref(token);
+	call->session = json_incref(session);
 	if (!arguments)
 		arguments = none = json_object();
 	call_start(call, name, arguments);
@@ -145,6 +153,22 @@ static void not_found(struct mcp_request *req, const char *uri)
 	mcp_error(req, code, json_pack("{s:s}", "uri", uri), "Resource not found");
 }
 
+json_t *mcp_contents(json_t *content, bool modern)
+{
+	if (modern)
+		return json_pack("{s:[o], s:i, s:s}", "contents", content, "ttlMs", 0, "cacheScope",
+				 "private");
+	return json_pack("{s:[o]}", "contents", content);
+}
+
+static void read_later(struct mcp_request *req, const char *uri)
+{
+	struct rpc_call *call = mcp_open(req, CALL_RESOURCE);
+
+	if (call)
+		call_read_resource(call, uri);
+}
+
 void mcp_resources_read(struct mcp_request *req)
 {
 	struct rpc *rpc = req->rpc;
@@ -161,11 +185,10 @@ void mcp_resources_read(struct mcp_request *req)
 		r = answer_resource(rpc, uri, &content, &err);
 	if (r == -ENOENT)
 		not_found(req, uri);
+	else if (r == -EINPROGRESS)
+		read_later(req, uri);
 	else if (r < 0)
 		mcp_error(req, MCP_INTERNAL, NULL, "cannot read the resource: %s", err.text);
-	else if (req->modern)
-		mcp_reply(req, json_pack("{s:[o], s:i, s:s}", "contents", content, "ttlMs", 0,
-					 "cacheScope", "private"));
 	else
-		mcp_reply(req, json_pack("{s:[o]}", "contents", content));
+		mcp_reply(req, mcp_contents(content, req->modern));
 }

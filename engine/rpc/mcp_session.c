@@ -156,7 +156,7 @@ void mcp_end(struct rpc *rpc)
 			(void)rpc_send(rpc, mcp_result_of(call, json_pack("{s:{s:O}}", "_meta",
 									  MCP_META "subscriptionId",
 									  call->id)));
-		if (call->kind != CALL_TOOL)
+		if (!call_is_brokers(call))
 			call_free(call);
 	}
 }

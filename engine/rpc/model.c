@@ -3,7 +3,7 @@
  * answer back into the conversation, so an answer has exactly the members that the model's API
  * accepts (the Anthropic API refuses others): its content is the text half of the result. A driver
  * that wants the result object too puts "toolcell": true beside the block; then the answer carries
- * it under the same name.
+ * it under the same name. "session" beside the block names the session for all calls of the line.
  *
  *	{"type":"tool_use","id","name","input"}		 -> {"type":"tool_result",...}
  *	{"role":"assistant","content":[tool_use...]}	 -> one such line per tool_use
@@ -21,6 +21,7 @@ struct block {
 	json_t *id;
 	json_t *name;
 	json_t *arguments;
+	json_t *session;
 	bool whole;
 };
 
@@ -104,9 +105,15 @@ static void start_block(struct rpc *rpc, const struct dialect *dialect, const st
 			      : "the name must be a string without NUL");
 		return;
 	}
+	if (!call_session_ok(block->session)) {
+		rpc_fail(rpc, dialect, block->id, FAULT_REQUEST, "\"session\": %s",
+			 CALL_SESSION_WORDS);
+		return;
+	}
 	call = call_open_or_answer(rpc, dialect, block->id);
 	if (!call)
 		return;
+	call->session = json_incref(block->session);
 	call->whole = block->whole;
 	if (!block->arguments)
 		none = json_object();
@@ -141,13 +148,15 @@ static bool wants_whole(const json_t *line)
 	return json_is_true(json_object_get(line, "toolcell"));
 }
 
-static void start_tool_use(struct rpc *rpc, const json_t *item, bool whole)
+/* @line: the driver's own words around the block */
+static void start_tool_use(struct rpc *rpc, const json_t *item, const json_t *line)
 {
 	const struct block block = {
 		.id = json_object_get(item, "id"),
 		.name = json_object_get(item, "name"),
 		.arguments = json_object_get(item, "input"),
-		.whole = whole,
+		.session = json_object_get(line, "session"),
+		.whole = wants_whole(line),
 	};
 
 	start_block(rpc, &dialect_anthropic, &block);
@@ -155,12 +164,11 @@ static void start_tool_use(struct rpc *rpc, const json_t *item, bool whole)
 
 void model_tool_use(struct rpc *rpc, json_t *line)
 {
-	start_tool_use(rpc, line, wants_whole(line));
+	start_tool_use(rpc, line, line);
 }
 
 void model_message(struct rpc *rpc, json_t *line)
 {
-	bool whole = wants_whole(line);
 	size_t found = 0;
 	size_t i;
 	json_t *item;
@@ -171,21 +179,22 @@ void model_message(struct rpc *rpc, json_t *line)
 		if (!type || strcmp(type, "tool_use") != 0)
 			continue;
 		found++;
-		start_tool_use(rpc, item, whole);
+		start_tool_use(rpc, item, line);
 	}
 	if (found == 0)
 		rpc_fail(rpc, &dialect_anthropic, NULL, FAULT_REQUEST,
 			 "the message has no block of type \"tool_use\"");
 }
 
-static void start_tool_call(struct rpc *rpc, const json_t *item, bool whole)
+static void start_tool_call(struct rpc *rpc, const json_t *item, const json_t *line)
 {
 	const json_t *function = json_object_get(item, "function");
 	struct block block = {
 		.id = json_object_get(item, "id"),
 		.name = json_object_get(function, "name"),
 		.arguments = json_object_get(function, "arguments"),
-		.whole = whole,
+		.session = json_object_get(line, "session"),
+		.whole = wants_whole(line),
 	};
 
 	start_encoded(rpc, &dialect_openai_chat, &block);
@@ -194,7 +203,6 @@ static void start_tool_call(struct rpc *rpc, const json_t *item, bool whole)
 void model_tool_calls(struct rpc *rpc, json_t *line)
 {
 	json_t *items = json_object_get(line, "tool_calls");
-	bool whole = wants_whole(line);
 	size_t i;
 	json_t *item;
 
@@ -204,7 +212,7 @@ void model_tool_calls(struct rpc *rpc, json_t *line)
 		return;
 	}
 	json_array_foreach(items, i, item)
-		start_tool_call(rpc, item, whole);
+		start_tool_call(rpc, item, line);
 }
 
 void model_function_call(struct rpc *rpc, json_t *line)
@@ -213,6 +221,7 @@ void model_function_call(struct rpc *rpc, json_t *line)
 		.id = json_object_get(line, "call_id"),
 		.name = json_object_get(line, "name"),
 		.arguments = json_object_get(line, "arguments"),
+		.session = json_object_get(line, "session"),
 		.whole = wants_whole(line),
 	};
 

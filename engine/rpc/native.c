@@ -1,6 +1,6 @@
 /*
  * Theory of operation: the plain dialect, for drivers without MCP. A call is
- * {"id", "tool", "arguments", "progress"?}; lines with a "type" steer the session. Unknown members
+ * {"id", "tool", "arguments", "progress"?, "session"?}; lines with a "type" steer the session. Unknown members
  * are errors: nobody but the driver's author can have meant them.
  *
  *	{"id", "result", "text"}	answer to a call, also after it was cancelled
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "manifest/manifest.h"
 #include "rpc/internal.h"
 
 #define NAME_QUOTED 80
@@ -34,7 +35,14 @@ static json_t *native_error(json_t *id, enum fault fault, const char *text)
 			 "message", answer_text(text));
 }
 
-const struct dialect dialect_native = {native_answer, native_progress, native_error};
+static json_t *native_resource(const struct rpc_call *call, json_t *content)
+{
+	return json_pack("{s:s, s:O*, s:o}", "type", "resource", "id", call->id, "resource",
+			 content);
+}
+
+const struct dialect dialect_native = {native_answer, native_progress, native_error,
+				       native_resource};
 
 /* True when every member of @line is one of @names; else answered. */
 static bool check_members(struct rpc *rpc, json_t *line, json_t *id, const char *const *names,
@@ -63,10 +71,11 @@ static bool check_members(struct rpc *rpc, json_t *line, json_t *id, const char 
 
 void native_call(struct rpc *rpc, json_t *line)
 {
-	static const char *const names[] = {"id", "tool", "arguments", "progress"};
+	static const char *const names[] = {"id", "tool", "arguments", "progress", "session"};
 	json_t *id = json_object_get(line, "id");
 	json_t *arguments = json_object_get(line, "arguments");
 	json_t *progress = json_object_get(line, "progress");
+	json_t *session = json_object_get(line, "session");
 	const char *tool = parse_string(json_object_get(line, "tool"));
 	const char *wrong = NULL;
 	struct rpc_call *call;
@@ -81,6 +90,8 @@ void native_call(struct rpc *rpc, json_t *line)
 		wrong = "\"arguments\" must be an object";
 	} else if (progress && !json_is_boolean(progress)) {
 		wrong = "\"progress\" must be true or false";
+	} else if (!call_session_ok(session)) {
+		wrong = "\"session\": " CALL_SESSION_WORDS;
 	}
 	if (wrong) {
 		rpc_fail(rpc, &dialect_native, id, FAULT_REQUEST, "%s", wrong);
@@ -91,6 +102,7 @@ void native_call(struct rpc *rpc, json_t *line)
 	call = call_open_or_answer(rpc, &dialect_native, id);
 	if (!call)
 		return;
+	call->session = json_incref(session);
 	if (json_is_true(progress))
 		call->progress_token = json_incref(id);
 	if (!arguments)
@@ -131,7 +143,7 @@ static void control_tools(struct rpc *rpc, json_t *line, json_t *id)
 {
 	json_t *wish = json_object_get(line, "format");
 	const char *format = wish ? parse_string(wish) : "mcp";
-	json_t *tools = format ? rpc_tools_format(rpc->ops->tools(rpc->ctx), format) : NULL;
+	json_t *tools = format ? manifest_tools_format(rpc->ops->tools(rpc->ctx), format) : NULL;
 
 	if (!tools)
 		rpc_fail(rpc, &dialect_native, id, FAULT_PARAMS,
@@ -146,6 +158,15 @@ static void control_resources(struct rpc *rpc, json_t *line, json_t *id)
 	(void)line;
 	(void)rpc_send(rpc, json_pack("{s:s, s:O*, s:o}", "type", "resources", "id", id,
 				      "resources", rpc->ops->resources(rpc->ctx)));
+}
+
+/* @id may be NULL, as for every line that only one answer can belong to. */
+static void read_later(struct rpc *rpc, json_t *id, const char *uri)
+{
+	struct rpc_call *call = call_open_or_answer(rpc, &dialect_native, id);
+
+	if (call)
+		call_read_resource(call, uri);
 }
 
 static void control_resource(struct rpc *rpc, json_t *line, json_t *id)
@@ -166,6 +187,8 @@ static void control_resource(struct rpc *rpc, json_t *line, json_t *id)
 					    "resource", content));
 	if (r == -ENOENT)
 		rpc_fail(rpc, &dialect_native, id, FAULT_NOT_FOUND, "no such resource");
+	else if (r == -EINPROGRESS)
+		read_later(rpc, id, uri);
 	else if (r == -E2BIG)
 		rpc_fail(rpc, &dialect_native, id, FAULT_INTERNAL, "the resource is too large");
 	else if (r < 0)

@@ -276,8 +276,34 @@ void call_free(struct rpc_call *call)
 	rpc->n_calls--;
 	mcp_batch_release(call->batch);
 	json_decref(call->id);
+	json_decref(call->session);
+	json_decref(call->uri);
 	json_decref(call->progress_token);
 	free(call);
+}
+
+bool call_is_brokers(const struct rpc_call *call)
+{
+	return call->kind == CALL_TOOL || call->kind == CALL_RESOURCE;
+}
+
+bool call_session_ok(const json_t *session)
+{
+	const char *name = parse_string(session);
+
+	return !session || (name && name[0] && strlen(name) <= RPC_SESSION_BYTES_MAX);
+}
+
+void call_read_resource(struct rpc_call *call, const char *uri)
+{
+	struct rpc *rpc = call->rpc;
+
+	call->kind = CALL_RESOURCE;
+	call->uri = json_string(uri);
+	if (!call->uri || !rpc->ops->resource_start)
+		rpc_resource_fail(call, "the resource cannot be made");
+	else
+		rpc->ops->resource_start(rpc->ctx, call, uri);
 }
 
 void call_start(struct rpc_call *call, const char *tool, json_t *arguments)
@@ -294,7 +320,7 @@ void call_cancel(struct rpc_call *call, const char *reason)
 	if (call->cancelled)
 		return;
 	call->cancelled = true;
-	if (call->kind == CALL_TOOL) {
+	if (call_is_brokers(call)) {
 		mcp_batch_release(call->batch);
 		call->batch = NULL;
 		rpc->ops->cancel(rpc->ctx, call, reason);
@@ -318,6 +344,11 @@ void *rpc_call_data(const struct rpc_call *call)
 	return call->data;
 }
 
+const char *rpc_call_session(const struct rpc_call *call)
+{
+	return json_string_value(call->session);
+}
+
 static bool is_silent(const struct rpc_call *call)
 {
 	return call->cancelled && call->dialect == &dialect_mcp;
@@ -336,18 +367,41 @@ void rpc_call_progress(struct rpc_call *call, const char *message)
 	(void)rpc_send(call->rpc, call->dialect->progress(call, message));
 }
 
-void rpc_call_finish(struct rpc_call *call, json_t *result, const char *text)
+/* Steals @answer; NULL stands for "no memory". */
+static void emit(struct rpc_call *call, json_t *answer)
 {
 	struct rpc *rpc = call->rpc;
+	int r = call->batch ? mcp_batch_add(call->batch, answer) : rpc_send(rpc, answer);
 
-	if (!is_silent(call)) {
-		json_t *answer = call->dialect->answer(call, result, text);
-		int r = call->batch ? mcp_batch_add(call->batch, answer) : rpc_send(rpc, answer);
+	if (r == -E2BIG)
+		rpc_fail(rpc, call->dialect, call->id, FAULT_INTERNAL,
+			 "the result has more than %zu bytes", RPC_ANSWER_BYTES_MAX);
+}
 
-		if (r == -E2BIG)
-			rpc_fail(rpc, call->dialect, call->id, FAULT_INTERNAL,
-				 "the result has more than %zu bytes", RPC_ANSWER_BYTES_MAX);
-	}
+void rpc_call_finish(struct rpc_call *call, json_t *result, const char *text)
+{
+	if (!is_silent(call))
+		emit(call, call->dialect->answer(call, result, text));
+	call_free(call);
+}
+
+void rpc_resource_finish(struct rpc_call *call, const char *data, size_t len, const char *mime)
+{
+	json_t *content = NULL;
+
+	if (!is_silent(call))
+		content = answer_content(json_string_value(call->uri), mime, data, len);
+	if (content)
+		emit(call, call->dialect->resource(call, content));
+	else if (!is_silent(call))
+		emit(call, NULL);
+	call_free(call);
+}
+
+void rpc_resource_fail(struct rpc_call *call, const char *text)
+{
+	if (!is_silent(call))
+		emit(call, call->dialect->error(call->id, FAULT_INTERNAL, text));
 	call_free(call);
 }
 

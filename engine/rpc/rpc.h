@@ -49,7 +49,8 @@ struct rpc_ops {
 	json_t *(*resources)(void *ctx);
 	/**
 	 * resource_read - bytes of one resource
-	 * @ret: malloc'ed; caller frees.  Return: 0, -ENOENT, or -errno.
+	 * @ret: malloc'ed; caller frees.  Return: 0, -ENOENT, -errno; -EINPROGRESS: it has to be
+	 * made first, resource_start will be called for it.
 	 */
 	int (*resource_read)(void *ctx, const char *uri, char **ret, size_t *ret_len,
 			     const char **ret_mime, struct err *err);
@@ -57,6 +58,13 @@ struct rpc_ops {
 	json_t *(*status)(void *ctx);
 	/** send - one line for the driver, newline included; the broker queues it */
 	void (*send)(void *ctx, const char *line, size_t len);
+	/**
+	 * resource_start - make a resource for which resource_read said -EINPROGRESS; may be NULL when
+	 *		    it never does
+	 * @call: answered by exactly one rpc_resource_finish or rpc_resource_fail, now or later;
+	 *	  cancelled like a call
+	 */
+	void (*resource_start)(void *ctx, struct rpc_call *call, const char *uri);
 };
 
 struct rpc_config {
@@ -91,6 +99,12 @@ const char *rpc_call_id(const struct rpc_call *call);
 void rpc_call_set_data(struct rpc_call *call, void *data);
 void *rpc_call_data(const struct rpc_call *call);
 
+/**
+ * rpc_call_session - the session, or branch of one, that the driver names for the call
+ * MCP: params._meta["toolcell/session"]; the other dialects: "session" beside the call.  NULL: none.
+ */
+const char *rpc_call_session(const struct rpc_call *call);
+
 /** rpc_call_wants_progress - the driver asked (progressToken, "progress": true), no cancel yet */
 bool rpc_call_wants_progress(const struct rpc_call *call);
 
@@ -115,6 +129,15 @@ void rpc_call_progress(struct rpc_call *call, const char *message);
 void rpc_call_finish(struct rpc_call *call, json_t *result, const char *text);
 
 /**
+ * rpc_resource_finish - the bytes that a resource_start was for; @call is gone afterwards
+ * @data: borrowed
+ */
+void rpc_resource_finish(struct rpc_call *call, const char *data, size_t len, const char *mime);
+
+/** rpc_resource_fail - there are none, and why; @call is gone afterwards */
+void rpc_resource_fail(struct rpc_call *call, const char *text);
+
+/**
  * rpc_log - a log message for the driver, as its era and level allow
  * @level: an RFC 5424 name: "debug", "info", "notice", "warning", "error"
  * @data:  borrowed
@@ -122,12 +145,5 @@ void rpc_call_finish(struct rpc_call *call, json_t *result, const char *text);
  * MCP only: to a legacy session at its level, or while a modern request that asked for it runs.
  */
 void rpc_log(struct rpc *rpc, const char *level, json_t *data);
-
-/**
- * rpc_tools_format - catalog tools as a driver wants them
- * @format: "mcp", "anthropic" or "openai"
- * Return: new array, or NULL for an unknown format or without memory.
- */
-json_t *rpc_tools_format(json_t *tools, const char *format);
 
 #endif

@@ -5,12 +5,16 @@
 #include "wire/frame.h"
 
 static_assert(sizeof(struct frame_head) == 16, "wire format");
-static_assert(sizeof(struct frame_call) == 56, "wire format");
+static_assert(sizeof(struct frame_call) == 64, "wire format");
 static_assert(sizeof(struct frame_kill) == 24, "wire format");
-static_assert(sizeof(struct frame_ready) == 40, "wire format");
+static_assert(sizeof(struct frame_session) == 32, "wire format");
+static_assert(sizeof(struct frame_session_done) == 40 + ERR_TEXT_MAX, "wire format");
+static_assert(sizeof(struct frame_session_done) <= FRAME_BYTES_MAX, "one frame, one buffer");
+static_assert(sizeof(struct frame_ready) == 48 + ERR_TEXT_MAX, "wire format");
+static_assert(sizeof(struct frame_ready) <= FRAME_BYTES_MAX, "one frame, one buffer");
 static_assert(sizeof(struct frame_started) == 24, "wire format");
 static_assert(sizeof(struct frame_ended) <= FRAME_BYTES_MAX, "one frame, one buffer");
-static_assert(sizeof(struct frame_ended) == 16 + 24 + 72 + 72 + 8 + ERR_TEXT_MAX, "wire format");
+static_assert(sizeof(struct frame_ended) == 16 + 32 + 72 + 88 + 8 + ERR_TEXT_MAX, "wire format");
 static_assert(sizeof(struct frame_fatal) == 24 + ERR_TEXT_MAX, "wire format");
 
 static const char *const cause_names[] = {
@@ -28,6 +32,15 @@ static const char *const cause_names[] = {
 };
 static_assert(ARRAY_SIZE(cause_names) == FRAME_CAUSE_N, "every cause has a name");
 
+static const char *const workspace_names[] = {
+	[FRAME_WORKSPACE_NONE] = "none",
+	[FRAME_WORKSPACE_READONLY] = "readonly",
+	[FRAME_WORKSPACE_DIRECT] = "direct",
+	[FRAME_WORKSPACE_OVERLAY] = "overlay",
+	[FRAME_WORKSPACE_OVERLAY_MEMORY] = "overlay in memory",
+};
+static_assert(ARRAY_SIZE(workspace_names) == FRAME_WORKSPACE_N, "every workspace has a name");
+
 /* By the number of the bit. */
 static const char *const layer_names[] = {
 	"namespace:user", "namespace:mnt",    "namespace:pid",	"namespace:net", "namespace:ipc",
@@ -40,6 +53,11 @@ static_assert((1U << ARRAY_SIZE(layer_names)) - 1 == FRAME_LAYER_ALL, "every lay
 const char *frame_cause_name(uint32_t cause)
 {
 	return cause < ARRAY_SIZE(cause_names) ? cause_names[cause] : NULL;
+}
+
+const char *frame_workspace_name(uint32_t workspace)
+{
+	return workspace < ARRAY_SIZE(workspace_names) ? workspace_names[workspace] : NULL;
 }
 
 const char *frame_layer_name(uint32_t bit)

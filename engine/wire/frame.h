@@ -14,15 +14,17 @@
 
 enum frame_type {
 	/* supervisor -> launcher, before there is a broker */
-	FRAME_IMAGE = 3, /* once, first; fds: the sealed policy image */
+	FRAME_IMAGE = 3, /* once, first; fds: the sealed policy image, and the data folder if any */
 	/* broker -> launcher */
-	FRAME_CALL = 1, /* fds: plan, stdin, stdout, stderr */
+	FRAME_CALL = 1, /* fds: plan, stdin, stdout, stderr; and with FRAME_CALL_SUMMARY a memfd */
 	FRAME_KILL = 2,
+	FRAME_SESSION = 4,
 	/* launcher -> broker */
 	FRAME_READY = 16, /* once, first */
 	FRAME_STARTED = 17,
-	FRAME_ENDED = 18, /* exactly one for each FRAME_CALL, the last of that call */
-	FRAME_FATAL = 19, /* the launcher cannot go on; it exits behind this */
+	FRAME_ENDED = 18,	 /* exactly one for each FRAME_CALL, the last of that call */
+	FRAME_FATAL = 19,	 /* the launcher cannot go on; it exits behind this */
+	FRAME_SESSION_DONE = 20, /* exactly one for each FRAME_SESSION */
 };
 
 struct frame_head {
@@ -31,12 +33,41 @@ struct frame_head {
 	uint64_t call;	/* chosen by the broker, unique within the session; 0 outside of calls */
 };
 
-enum { FRAME_FD_PLAN, FRAME_FD_STDIN, FRAME_FD_STDOUT, FRAME_FD_STDERR, FRAME_CALL_FDS };
+struct frame_image {
+	struct frame_head head;
+	/*
+	 * Absolute path of the session's data folder (workspace/stack.h); "": none, and why. The
+	 * launcher opens it by path, as mounts cannot be cloned through a descriptor of another
+	 * namespace, and holds what it finds against the second descriptor.
+	 */
+	char data[4096];
+	char why[ERR_TEXT_MAX];
+	uint32_t maintenance; /* 1: another engine holds the session; only changes cells may run */
+	uint32_t pad;
+};
+
+enum {
+	FRAME_FD_PLAN,
+	FRAME_FD_STDIN,
+	FRAME_FD_STDOUT,
+	FRAME_FD_STDERR,
+	FRAME_CALL_FDS,
+	FRAME_FD_SUMMARY = FRAME_CALL_FDS, /* memfd of CHANGES_BYTES_MAX bytes (wire/changes.h) */
+	FRAME_CALL_FDS_MAX,
+};
+
+/* frame_call.flags */
+enum {
+	FRAME_CALL_SUMMARY = 1U << 0, /* init writes a summary of the branch's changes */
+	FRAME_CALL_FLAGS_ALL = (1U << 1) - 1,
+};
 
 struct frame_call {
 	struct frame_head head;
-	uint32_t cell;	/* index into the image */
-	uint32_t flags; /* 0 */
+	uint32_t cell; /* index into the image */
+	uint32_t flags;
+	uint32_t branch; /* of the session, from 1; 0 where the cell has none of its data */
+	uint32_t pad;
 	/* Only lower than the cell's own; 0 leaves the cell's. */
 	uint64_t wall_ms;
 	uint64_t cpu_ms;
@@ -68,6 +99,48 @@ struct frame_kill {
 	uint32_t cause; /* FRAME_CAUSE_CANCELLED or FRAME_CAUSE_OUTPUT_LIMIT */
 	uint32_t pad;
 };
+
+/* What becomes of layers between calls; workspace/stack.h says what each means. */
+enum frame_session_op {
+	FRAME_SESSION_STATE = 0, /* nothing changes; the answer tells the layers */
+	FRAME_SESSION_SNAPSHOT,
+	FRAME_SESSION_ROLLBACK, /* arg: snapshot */
+	FRAME_SESSION_FORK,
+	FRAME_SESSION_DROP,
+	FRAME_SESSION_OP_N,
+};
+
+struct frame_session {
+	struct frame_head head; /* call: as for FRAME_CALL */
+	uint32_t op;
+	uint32_t branch; /* from 1 */
+	uint32_t arg;
+	uint32_t pad;
+};
+
+struct frame_session_done {
+	struct frame_head head;
+	int32_t num;	   /* 0, or a positive errno: EBUSY while calls of the branch run */
+	uint32_t branch;   /* the one named, or the new one */
+	uint32_t snapshot; /* the new one; 0 otherwise */
+	uint32_t layers;   /* of @branch, the writable one included */
+	uint32_t branches; /* bit B - 1 for each branch there is */
+	uint32_t pad;
+	char error[ERR_TEXT_MAX];
+};
+
+/* Where the workspace of a call's cell comes from. The order is wire format. */
+enum frame_workspace {
+	FRAME_WORKSPACE_NONE = 0, /* the cell has none */
+	FRAME_WORKSPACE_READONLY,
+	FRAME_WORKSPACE_DIRECT,
+	FRAME_WORKSPACE_OVERLAY,
+	FRAME_WORKSPACE_OVERLAY_MEMORY, /* layers on a tmpfs */
+	FRAME_WORKSPACE_N,
+};
+
+/* "overlay", ...; "overlay in memory"; NULL beyond. */
+const char *frame_workspace_name(uint32_t workspace);
 
 /* Layers, as bits: what is enforced and what could not be. */
 enum frame_layer {
@@ -103,6 +176,10 @@ struct frame_ready {
 	uint32_t layers;	 /* enum frame_layer that every cell will have */
 	uint32_t missing;	 /* ... and those that this kernel or account cannot give */
 	uint32_t calls_max;	 /* calls at once */
+	uint32_t session;  /* enum frame_workspace: OVERLAY, OVERLAY_MEMORY; NONE without one */
+	uint32_t branches; /* bit B - 1 for each branch of the session */
+	char session_why
+		[ERR_TEXT_MAX]; /* why a session that was wanted is not on disk, or not there */
 };
 
 struct frame_started {
@@ -129,7 +206,8 @@ struct frame_ended {
 	int32_t signal;	   /* FRAME_CAUSE_SIGNAL and limits that killed; 0 otherwise */
 	uint32_t layers;   /* enforced for this call; 0 when it never started */
 	uint32_t missing;
-	uint32_t uid; /* host uid that it ran as */
+	uint32_t uid;	    /* host uid that it ran as */
+	uint32_t workspace; /* enum frame_workspace */
 	struct frame_usage usage;
 	struct image_limits limits; /* in force for this call */
 	/* FRAME_CAUSE_POLICY, FRAME_CAUSE_LAUNCHER_ERROR, or exec that failed (exit code 126, 127) */

@@ -20,7 +20,7 @@
 #include "base/err.h"
 
 #define IMAGE_MAGIC "TCIMAGE"
-#define IMAGE_VERSION 1U
+#define IMAGE_VERSION 2U
 #define IMAGE_BYTES_MAX ((size_t)16 << 20)
 #define IMAGE_CELLS_MAX 256U
 #define IMAGE_MOUNTS_MAX 4096U
@@ -62,6 +62,8 @@ struct image_limits {
 	uint64_t output_bytes;	 /* > 0, stdout and stderr together */
 	uint64_t cpu_permille;	 /* 1000 is one processor; 0: no limit */
 	uint64_t io_bytes_per_s; /* 0: no limit */
+	uint64_t session_bytes;	 /* > 0, what the layers of a session may hold on disk */
+	uint64_t session_files;	 /* > 0, names in them */
 };
 
 enum image_net { IMAGE_NET_NONE = 0, IMAGE_NET_LOOPBACK = 1, IMAGE_NET_N };
@@ -78,7 +80,19 @@ enum {
 /* image_cell.flags */
 enum {
 	IMAGE_CELL_WORKSPACE_READONLY = 1U << 0,
-	IMAGE_CELL_FLAGS_ALL = (1U << 1) - 1,
+	IMAGE_CELL_OVERLAY = 1U << 1,	/* the workspace is the session's overlay */
+	IMAGE_CELL_EXCLUSIVE = 1U << 2, /* changes layers or the workspace itself: DATA and BASE are
+					   writable, and no other call of the branch runs meanwhile */
+	IMAGE_CELL_FLAGS_ALL = (1U << 3) - 1,
+};
+
+/* image_cell.fallback: what to do where no overlay can be kept on disk. */
+enum image_fallback {
+	IMAGE_FALLBACK_REFUSE = 0,
+	IMAGE_FALLBACK_MEMORY,	 /* layers on a tmpfs: lost when the engine ends */
+	IMAGE_FALLBACK_READONLY, /* no overlay: the workspace, read-only */
+	IMAGE_FALLBACK_DIRECT,	 /* no overlay: the workspace itself */
+	IMAGE_FALLBACK_N,
 };
 
 struct image_cell {
@@ -97,8 +111,10 @@ struct image_cell {
 	uint32_t rules_count;
 	uint32_t env_first;
 	uint32_t env_count;
-	uint32_t insns_first; /* seccomp program: native architecture first, others refused */
-	uint32_t insns_count; /* > 0 */
+	uint32_t insns_first;  /* seccomp program: native architecture first, others refused */
+	uint32_t insns_count;  /* > 0 */
+	uint32_t change_rules; /* string: text of workspace/rules.h; IMAGE_NONE: none */
+	uint32_t fallback;     /* enum image_fallback */
 	struct image_limits limits;
 };
 
@@ -118,6 +134,8 @@ enum image_mount_type {
 	IMAGE_MOUNT_FILE,    /* source: content of a read-only file */
 	IMAGE_MOUNT_OVERLAY, /* source: host folder below, read-only; the cell's writes on a tmpfs of size_bytes */
 	IMAGE_MOUNT_WORKSPACE, /* the workspace, at the path it has on the host; source and target unused */
+	IMAGE_MOUNT_DATA, /* the session's data folder (workspace/stack.h) at target */
+	IMAGE_MOUNT_BASE, /* the workspace itself, never the overlay, at target */
 	IMAGE_MOUNT_TYPE_N,
 };
 

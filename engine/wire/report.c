@@ -15,6 +15,7 @@ static const char *const names[STEP_N] = {
 	[STEP_IDENTITY] = "take the cell's user and group id",
 	[STEP_ROOT] = "attach the root file system",
 	[STEP_MOUNT] = "mount",
+	[STEP_SUMMARY] = "prepare its look at changes",
 	[STEP_PIVOT] = "leave the old root file system",
 	[STEP_DESCRIPTORS] = "arrange file descriptors",
 	[STEP_INIT_EXEC] = "start the cell's init",

@@ -23,7 +23,7 @@
 #define MS_MAX ((uint64_t)1 << 40) /* some 35 years; times 10^6 still fits 64 bits */
 
 static_assert(sizeof(struct image_header) == 80, "wire format");
-static_assert(sizeof(struct image_cell) == 136, "wire format");
+static_assert(sizeof(struct image_cell) == 160, "wire format");
 static_assert(sizeof(struct image_mount) == 40, "wire format");
 static_assert(sizeof(struct image_rule) == 16, "wire format");
 static_assert(sizeof(struct image_env) == 8, "wire format");
@@ -88,6 +88,8 @@ static const struct {
 				 STRING_PATH, false, true},
 	[IMAGE_MOUNT_WORKSPACE] = {"workspace", IMAGE_MOUNT_READONLY | IMAGE_MOUNT_NOEXEC,
 				   STRING_NONE, STRING_NONE, false, false},
+	[IMAGE_MOUNT_DATA] = {"data", IMAGE_MOUNT_READONLY, STRING_NONE, STRING_PATH, false, false},
+	[IMAGE_MOUNT_BASE] = {"base", IMAGE_MOUNT_READONLY, STRING_NONE, STRING_PATH, false, false},
 };
 static_assert(ARRAY_SIZE(mount_rows) == IMAGE_MOUNT_TYPE_N, "every mount type has a row");
 
@@ -106,6 +108,8 @@ static const struct {
 	{"output_bytes", offsetof(struct image_limits, output_bytes), 1, SIZE_MAX_BYTES},
 	{"cpu_permille", offsetof(struct image_limits, cpu_permille), 0, 8192000},
 	{"io_bytes_per_s", offsetof(struct image_limits, io_bytes_per_s), 0, SIZE_MAX_BYTES},
+	{"session_bytes", offsetof(struct image_limits, session_bytes), 1, SIZE_MAX_BYTES},
+	{"session_files", offsetof(struct image_limits, session_files), 1, INODES_MAX},
 };
 static_assert(ARRAY_SIZE(limit_rows) * sizeof(uint64_t) == sizeof(struct image_limits),
 	      "every limit has a row");
@@ -384,6 +388,10 @@ static int verify_cell(const struct place *p)
 		return refuse(p, "require", "known flags");
 	if (c->landlock_abi_min > LANDLOCK_ABI_MAX)
 		return refuse(p, "landlock_abi_min", "at most 1000");
+	if (c->fallback >= IMAGE_FALLBACK_N)
+		return refuse(p, "fallback", "a known fallback");
+	if (c->change_rules != IMAGE_NONE && !string_at(p->image, c->change_rules))
+		return refuse(p, "change_rules", "a text or none");
 	return c->net < IMAGE_NET_N ? 0 : refuse(p, "net", "a known network");
 }
 

@@ -2,8 +2,9 @@
 """The main job, driven as a model would drive it: over MCP, one call after another, from results alone.
 
 A broken crate is copied to a scratch folder. The driver checks it, reads the diagnostics, repairs it
-from inside the cell, lints, formats and tests until all is green; then it turns hostile. Each step
-says what its result must show; the exit status is 1 when any did not.
+with the file tools, lints, formats and tests until all is green; then it turns hostile, looks at what
+has changed, and commits it. Until then the crate itself is untouched. Each step says what its result
+must show; the exit status is 1 when any did not.
 """
 
 import argparse
@@ -26,16 +27,25 @@ SECRET = "DEMO-SECRET-7f3a9c"
 SHOWN_LINES = 14
 NETWORK_ADDRESS = "192.0.2.1"  # TEST-NET-1: nobody is there
 
-FIX_BORROW = r"""sed -i '/for (term, list) in self.postings.iter_mut() {/,/^        }$/c\
-        self.postings.retain(|_, list| {\
-            list.retain(|p| p.id != id);\
-            !list.is_empty()\
-        });' src/index.rs
-sed -n '/pub fn remove/,/^    }/p' src/index.rs"""
-FIX_LINT = r"sed -i 's/self\.lengths\.len() == 0/self.lengths.is_empty()/' src/index.rs && grep -n is_empty src/index.rs"
-FIX_RANK = r"sed -i 's/a\.score\.total_cmp(&b\.score)/b.score.total_cmp(\&a.score)/' src/rank.rs && grep -n total_cmp src/rank.rs"
-
-
+BORROW_OLD = """        for (term, list) in self.postings.iter_mut() {
+            list.retain(|p| p.id != id);
+            if list.is_empty() {
+                self.postings.remove(term);
+            }
+        }
+"""
+BORROW_NEW = """        self.postings.retain(|_, list| {
+            list.retain(|p| p.id != id);
+            !list.is_empty()
+        });
+"""
+FIX_BORROW = {"file_path": "src/index.rs", "edits": [{"old_string": BORROW_OLD, "new_string": BORROW_NEW}]}
+FIX_LINT = {"file_path": "src/index.rs", "edits": [
+    {"old_string": "self.lengths.len() == 0", "new_string": "self.lengths.is_empty()"}]}
+FIX_RANK = {"file_path": "src/rank.rs", "edits": [
+    {"old_string": "a.score.total_cmp(&b.score)", "new_string": "b.score.total_cmp(&a.score)"}]}
+CHANGELOG = "# Changes\n\n- Best hits come first; removing a document no longer fails to compile.\n"
+HOOK = ".git/hooks/pre-commit"
 class Wrong(Exception):
     """A result that is not what the step must show."""
 
@@ -73,6 +83,79 @@ def shows_borrow_error(result, workspace):
 def shows_success(result, _):
     require(result["status"] == "ok", "the command must succeed")
     return "done"
+
+
+def shows_file(result, workspace):
+    require(result["status"] == "ok", "reading must succeed")
+    data = result["data"]
+    require(data["content"].startswith("//!") or "use " in data["content"], "the content is the file's")
+    whole = (workspace / "src/index.rs").read_text()
+    require(data["total_lines"] >= whole.count("\n"), f"the file has {whole.count(chr(10))} lines")
+    return f"{data['total_lines']} lines, {data['digest'][:19]}..."
+
+
+def shows_patch(result, workspace):
+    require(result["status"] == "ok", "the edit must succeed")
+    hunks = result["data"]["structured_patch"]
+    require(hunks, "a structured patch comes back")
+    require(result["changes"] and result["changes"]["modified"] >= 1, "the change is in the session")
+    require("self.postings.retain" not in (workspace / "src/index.rs").read_text(), "the workspace itself is untouched")
+    return f"{len(hunks)} hunk; {result['changes']['modified']} modified in session {result['changes']['session']}"
+
+
+def shows_created(result, workspace):
+    require(result["status"] == "ok" and result["data"]["type"] == "create", "the file is created")
+    require(not (workspace / "CHANGES.md").exists(), "but not in the workspace yet")
+    return "created in the session"
+
+
+def shows_diff(result, _):
+    require(result["status"] == "ok", "the diff must come")
+    text = json.dumps(result["data"])
+    for wanted in ("src/index.rs", "src/rank.rs", "src/query.rs", "CHANGES.md", "self.postings.retain"):
+        require(wanted in text, f"{wanted} is in the diff")
+    require("target/" not in text, "build output is scratch, not a change")
+    return f"{len(result['data']['files'])} files"
+
+
+def held(result, path):
+    found = [c for c in result["data"]["changes"] if c["path"] == path]
+    require(found, f"{path} is not listed")
+    require(found[0]["verdict"] != "free", f"{path} is not held")
+    return found[0]
+
+
+def shows_held(result, workspace):
+    hook, link = held(result, HOOK), held(result, "passwd")
+    require(hook["verdict"] == "protected" and "/workspace/protect/" in hook["rule"], "the rule is named")
+    require(not (workspace / HOOK).exists(), "nothing of it is in the workspace")
+    return f"{hook['path']}: {hook['rule']}; {link['path']}: {link['verdict']}"
+
+
+def shows_commit(result, workspace):
+    require("self.postings.retain" in (workspace / "src/index.rs").read_text(), "the repair is in the workspace")
+    require("b.score.total_cmp" in (workspace / "src/rank.rs").read_text(), "and the other one")
+    require((workspace / "CHANGES.md").read_text() == CHANGELOG, "and the new file")
+    require(not (workspace / "target").exists(), "build output stays out")
+    for name in (HOOK, "passwd", "shadow"):
+        require(not os.path.lexists(workspace / name), f"{name} stays out")
+    left = [p for p in workspace.rglob("*") if ".toolcell" in p.name]
+    require(not left, f"temporaries are left: {left}")
+    return "committed; hook and link stayed behind"
+
+
+def shows_no_link_followed(result, _):
+    require(SECRET not in json.dumps(result) and "root:x:0:0:root:/root" not in json.dumps(result),
+            "a file of the host came back")
+    require(result["status"] == "failed", "reading through the link must fail")
+    require(result["denials"], "and the result says what was refused")
+    d = result["denials"][0]
+    return f"{d['layer']}: {d['operation']} {d['object']}"
+
+
+def shows_no_hard_link(result, _):
+    require(result["status"] == "failed", "no hard link to a file outside can be made")
+    return result["stderr"]["text"].strip().splitlines()[0]
 
 
 def shows_clean_check(result, _):
@@ -163,22 +246,32 @@ def steps(secrets):
     home, planted = secrets
     read = f"cat {home}/.ssh/id_ed25519 {planted} /etc/shadow"
     reach = f"exec 3<>/dev/tcp/{NETWORK_ADDRESS}/443 && echo reached"
+    hook = f"mkdir -p .git/hooks && printf '#!/bin/sh\\nid\\n' >{HOOK} && chmod +x {HOOK} && ln -s /etc/passwd passwd"
     return [
         ("check the crate", "cargo", {"subcommand": "check"}, shows_borrow_error),
-        ("repair the borrow", "Bash", {"command": FIX_BORROW}, shows_success),
+        ("look at the place", "Read", {"file_path": "src/index.rs"}, shows_file),
+        ("repair the borrow", "MultiEdit", FIX_BORROW, shows_patch),
         ("check again", "cargo", {"subcommand": "check"}, shows_clean_check),
         ("lint", "clippy", {}, shows_lint),
-        ("repair the finding", "Bash", {"command": FIX_LINT}, shows_success),
+        ("repair the finding", "MultiEdit", FIX_LINT, shows_success),
         ("lint again", "clippy", {}, shows_no_lint),
         ("is it formatted?", "rustfmt", {"check": True}, shows_hunk),
         ("format it", "rustfmt", {}, shows_success),
         ("test", "cargo", {"subcommand": "test"}, shows_failing_test),
-        ("repair the order", "Bash", {"command": FIX_RANK}, shows_success),
+        ("repair the order", "MultiEdit", FIX_RANK, shows_success),
         ("test again", "cargo", {"subcommand": "test"}, shows_green),
+        ("tell of it", "Write", {"file_path": "CHANGES.md", "content": CHANGELOG}, shows_created),
         ("hostile: read secrets of the host", "Bash", {"command": read, "timeout": 20000}, shows_no_secret),
         ("hostile: reach the network", "Bash", {"command": reach, "timeout": 20000}, shows_no_network),
         ("hostile: fork bomb", "Bash", {"command": "f() { f | f & }; f; sleep 3", "timeout": 8000},
          shows_bomb_contained),
+        ("hostile: a hook for git, a link to the host", "Bash", {"command": hook}, shows_success),
+        ("hostile: read through a link", "Bash", {"command": "ln -s /etc/shadow shadow"}, shows_success),
+        ("... with the file tool", "Read", {"file_path": "shadow"}, shows_no_link_followed),
+        ("hostile: hard link to the host", "Bash", {"command": f"ln {planted} stolen"}, shows_no_hard_link),
+        ("what has changed?", "changes", {"operation": "list"}, shows_held),
+        ("and how?", "changes", {"operation": "diff"}, shows_diff),
+        ("commit it", "changes_commit", {}, shows_commit),
     ]
 
 
@@ -249,7 +342,7 @@ def plant(scratch):
 
 
 def environment(home):
-    env = dict(os.environ, HOME=str(home), DEMO_TOKEN=SECRET)
+    env = dict(os.environ, HOME=str(home), DEMO_TOKEN=SECRET, TOOLCELL_SESSIONS=str(home.parent / "sessions"))
     real = Path.home()
     for name, folder in (("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")):
         if name not in env and (real / folder).is_dir():
@@ -279,7 +372,7 @@ def run_step(engine, screen, number, step, workspace):
 
 
 def drive(scratch, toolcell, screen):
-    workspace = scratch / "shelf"
+    workspace = scratch / "work" / "shelf"
     shutil.copytree(HERE / "crate", workspace, ignore=shutil.ignore_patterns("target"))
     secrets = plant(scratch)
     harness.TOOLCELL = toolcell

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness import AGENT, ROOT, TOOLCELL, WAIT_S, CellTest, check_result, eventually, main
 
-COMMANDS = ("serve", "exec", "run", "doctor", "policy", "agent", "tools")
+COMMANDS = ("serve", "exec", "run", "changes", "sessions", "doctor", "policy", "agent", "tools")
 
 
 class Exec(CellTest):
@@ -63,10 +63,12 @@ class Exec(CellTest):
 
     def test_interrupt_ends_the_tool(self):
         child = subprocess.Popen([TOOLCELL, "exec", "--agent", AGENT, "--workspace", str(self.workspace), "--",
-                                  "bash", "-c", "touch started; sleep 983"], stdin=subprocess.DEVNULL)
+                                  "bash", "-c", "echo started; sleep 983"], stdin=subprocess.DEVNULL,
+                                 stdout=subprocess.PIPE)
         self.addCleanup(child.wait)
+        self.addCleanup(child.stdout.close)
         self.addCleanup(child.kill)
-        self.assertTrue(eventually((self.workspace / "started").exists, 20))
+        self.assertEqual(child.stdout.readline(), b"started\n")
         child.terminate()
         begin = time.monotonic()
         self.assertNotEqual(child.wait(10), 0)

@@ -263,11 +263,27 @@ def check_result(result):
         need(key in usage and isinstance(usage[key], MAYBE_NUMBER), f"usage.{key}", usage)
     for key in ("wall_ms", "memory_bytes", "processes"):
         need(isinstance(result["limits"].get(key), int), f"limits.{key}", result["limits"])
+    check_changes(result["changes"])
     need(isinstance(result.get("denials"), list), "denials", result.get("denials"))
     for denial in result["denials"]:
         for key in ("layer", "operation", "object", "remedy"):
             need(isinstance(denial.get(key), str) and denial[key], f"denial {key}", denial)
     check_enforced(result["enforced"])
+
+
+def check_changes(changes):
+    """What the session holds; null where there is none."""
+    if changes is None:
+        return
+    for key in ("added", "modified", "deleted", "renamed", "mode", "symlink", "type", "scratch", "held", "bytes"):
+        need(isinstance(changes.get(key), int) and changes[key] >= 0, f"changes.{key}", changes)
+    for key in ("truncated", "complete"):
+        need(isinstance(changes.get(key), bool), f"changes.{key}", changes)
+    need(changes["resource"] == f"toolcell://changes/{changes['session']}", "changes.resource", changes)
+    for one in changes["files"]:
+        need(isinstance(one.get("path"), str) and one["path"], "a change has a path", one)
+        need(one.get("kind") in ("added", "modified", "deleted", "renamed", "mode", "symlink", "type"), "and a kind", one)
+        need(isinstance(one.get("verdict"), str), "and a verdict", one)
 
 
 def check_enforced(enforced):
@@ -387,6 +403,9 @@ class CellTest(unittest.TestCase):
             self.skipTest("this kernel gives an ordinary account no user namespaces")
         if self.needs_toolchain and not toolchain_works():
             self.skipTest("no Rust toolchain that this account can run")
+        self.sessions = Path(tempfile.mkdtemp(prefix="sessions-"))
+        self.addCleanup(shutil.rmtree, self.sessions, ignore_errors=True)
+        os.environ["TOOLCELL_SESSIONS"] = str(self.sessions)
         self.workspace = Path(tempfile.mkdtemp(prefix="ws-"))
         self.addCleanup(shutil.rmtree, self.workspace, ignore_errors=True)
         for name, text in self.files.items():

@@ -25,7 +25,12 @@ static void check_reply(struct digest *d)
 	if (digest_finish(d, &text, &len) < 0)
 		return;
 	reply = len <= DIGEST_REPLY_BYTES_MAX ? json_loadb(text, len, 0, NULL) : NULL;
-	if (!json_is_object(json_object_get(reply, "data")))
+	/* Only a document that will not do has no data, and then there is a reason. */
+	if (!json_is_object(json_object_get(reply, "data")) &&
+	    !json_is_null(json_object_get(reply, "data")))
+		abort();
+	if (json_is_string(json_object_get(reply, "error")) &&
+	    !json_is_false(json_object_get(reply, "success")))
 		abort();
 	json_decref(reply);
 	free(text);

@@ -9,11 +9,11 @@ import re
 import subprocess
 from pathlib import Path
 
-FLOORS = {"base": 0, "wire": 1, "confine": 2, "cell": 3, "init": 3, "launch": 4, "policy": 3, "manifest": 3, "policyc": 4,
-          "workspace": 3, "digest": 3, "egress": 3, "rpc": 4, "broker": 5, "cli": 6}
+FLOORS = {"base": 0, "wire": 1, "confine": 2, "workspace": 3, "cell": 4, "init": 4, "policy": 4, "manifest": 4,
+          "digest": 4, "egress": 4, "launch": 5, "policyc": 5, "rpc": 5, "broker": 6, "cli": 7}
 FILE_LINES_MAX = 700
 FUNCTION_LINES_MAX = 60
-LAUNCH_LINES_MAX = 1400
+LAUNCH_LINES_MAX = 1700  # 1,400 until sessions came (launch/session.c)
 TOP_LEVEL = {"meson.build", "engine", "policies", "tools", "agents", "tests", "bench", "docs", "README.md",
              "ARCHITECTURE.md", "SECURITY.md", "HACKING.md", "CHANGELOG.md", "LICENSE", "dev"}
 # Call -> (where it is allowed, why not elsewhere)

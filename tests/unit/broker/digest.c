@@ -37,8 +37,22 @@ static void count(int in, int out)
 	dprintf(out, "\"text\":\"counted \\u001b[31mred\",\"success\":null}");
 }
 
+static void echo(int in, int out)
+{
+	static char payload[DIGEST_CHUNK_MAX];
+	struct digest_chunk chunk;
+
+	while (fd_read_full(in, &chunk, sizeof(chunk)) == (ssize_t)sizeof(chunk) &&
+	       chunk.bytes <= sizeof(payload) &&
+	       fd_read_full(in, payload, chunk.bytes) == (ssize_t)chunk.bytes)
+		if (chunk.stream == DIGEST_STDOUT)
+			(void)!fd_write_full(out, payload, chunk.bytes);
+}
+
 static void work(int mode, int in, int out)
 {
+	if (mode == DIGEST_ECHOES)
+		echo(in, out);
 	if (mode == DIGEST_COUNTS)
 		count(in, out);
 	else if (mode == DIGEST_SLEEPS)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -20,37 +21,71 @@
 #include "base/fd.h"
 #include "launcher.h"
 
+/* JSON in which ` stands for ". */
+/* clang-format off */
+#define ARGUMENTS                                                                       \
+	"`inputSchema`:{`type`:`object`,`properties`:{`command`:{`type`:`string`},"     \
+	"`timeout_ms`:{`type`:`integer`},`cwd`:{`type`:`string`},"                      \
+	"`input`:{`type`:`string`}},`required`:[`command`]},"                           \
+	"`driver`:{`timeout`:`timeout_ms`,`cwd`:`cwd`,`stdin`:`input`},"                \
+	"`env`:{},`limits`:{},`patterns`:[],"
+#define TOOL(cell, name, extra)                                                         \
+	"{`name`:`" name "`,`aliases`:[`" name "-alias`],`title`:`t`,`description`:`d`," \
+	ARGUMENTS "`cell`:" cell "," extra "}"
+#define SHELL "`argv`:[`/bin/sh`,`-c`,`{command}`]"
+#define NO_DIGEST "`digest`:null,"
+
+/* Tools of the session: programs of ours are a shell here, which shows what it is given. */
+#define CHANGES_INPUT(words)                                                            \
+	"`inputSchema`:{`type`:`object`,`properties`:{`what`:{`type`:`string`,"         \
+	"`enum`:[" words "]},`script`:{`type`:`string`},`session`:{`type`:`string`}}}," \
+	"`driver`:{`stdin`:`@arguments`},`env`:{},`limits`:{},`patterns`:[],"
+#define DIFF                                                                            \
+	"{{\\`text\\`:\\`a diff\\`,\\`data\\`:{{\\`files\\`:[{{\\`diff\\`:\\`--- a/x\\\\n\\`}}," \
+	"{{\\`diff\\`:\\`--- a/y\\\\n\\`}}],\\`truncated\\`:false}},"                    \
+	"\\`success\\`:true,\\`denials\\`:[]}}"
+#define CHANGES(words)                                                                  \
+	"{`name`:`changes`,`cell`:3,`cell_kind`:`changes`," CHANGES_INPUT(words)        \
+	"`digest`:`answer`,`output`:{`consumed`:true},"                                 \
+	"`argv`:[`/bin/sh`,`-c`,`cat >/dev/null; printf '%s' '" DIFF "'`]}"
+#define COMMIT                                                                          \
+	"{`name`:`changes_commit`,`cell`:4,`cell_kind`:`changes-exclusive`,"            \
+	CHANGES_INPUT("`x`") NO_DIGEST "`argv`:[`/bin/sh`,`-c`,`{script}`]}"
+#define SESSION                                                                         \
+	"{`name`:`session`,`builtin`:`session`,`cell`:null,`inputSchema`:{`type`:`object`," \
+	"`properties`:{`operation`:{`type`:`string`,"                                   \
+	"`enum`:[`list`,`snapshot`,`rollback`,`fork`,`drop`]},"                         \
+	"`snapshot`:{`type`:`integer`,`minimum`:0,`maximum`:31},"                       \
+	"`session`:{`type`:`string`}},`required`:[`operation`]},`patterns`:[]}"
+
 static const char catalog_text[] =
-	"{\"schema\":\"toolcell.catalog/1\",\"agent\":{\"name\":\"tester\",\"description\":\"d\","
-	"\"prompt\":\"Be "
-	"exact.\",\"file\":\"agents/tester.md\"},\"policy\":\"unit\",\"warnings\":[],"
-	"\"env\":{},\"pass\":[],\"home\":\"/tmp\",\"tools\":["
-#define TOOL(name, extra)                                                                         \
-	"{\"name\":\"" name "\",\"aliases\":[\"" name                                             \
-	"-alias\"],\"title\":\"t\",\"description\":\"d\","                                        \
-	"\"inputSchema\":{\"type\":\"object\",\"properties\":{\"command\":{\"type\":\"string\"}," \
-	"\"timeout_ms\":{\"type\":\"integer\"},\"cwd\":{\"type\":\"string\"},"                    \
-	"\"input\":{\"type\":\"string\"}},\"required\":[\"command\"]},"                           \
-	"\"driver\":{\"timeout\":\"timeout_ms\",\"cwd\":\"cwd\",\"stdin\":\"input\"},"            \
-	"\"env\":{},\"limits\":{},\"cell\":0,\"patterns\":[]," extra "}"
-	TOOL("sh", "\"digest\":null,\"argv\":[\"/bin/sh\",\"-c\",\"{command}\"]") "," TOOL(
-		"both",
-		"\"digest\":null,\"output\":{\"interleave\":true},"
-		"\"argv\":[\"/bin/bash\",\"-c\",\"{command}\"]") "," TOOL("counted",
-									  "\"digest\":\"count\","
-									  "\"argv\":[\"/bin/"
-									  "sh\",\"-c\",\"{command}"
-									  "\"]") "," TOOL("gone",
-											  "\"digest"
-											  "\":null,"
-											  "\"argv\""
-											  ":[\"no-"
-											  "such-"
-											  "program"
-											  "\",\"{"
-											  "command}"
-											  "\"]") "]"
-												 "}";
+	"{`schema`:`toolcell.catalog/1`,`agent`:{`name`:`tester`,`description`:`d`,"
+	"`prompt`:`Be exact.`,`file`:`agents/tester.md`},`policy`:`unit`,`warnings`:[],"
+	"`env`:{},`pass`:[],`home`:`/tmp`,`tools`:["
+	TOOL("0", "sh", NO_DIGEST SHELL) ","
+	TOOL("0", "both", NO_DIGEST "`output`:{`interleave`:true},"
+				    "`argv`:[`/bin/bash`,`-c`,`{command}`]") ","
+	TOOL("0", "counted", "`digest`:`count`," SHELL) ","
+	TOOL("0", "gone", NO_DIGEST "`argv`:[`no-such-program`,`{command}`]") ","
+	TOOL("1", "write", NO_DIGEST SHELL) ","
+	TOOL("2", "look", NO_DIGEST SHELL) ","
+	TOOL("5", "direct", NO_DIGEST SHELL) ","
+	TOOL("2", "told", "`digest`:`answer`,`output`:{`consumed`:true}," SHELL) ","
+	CHANGES("`list`") "," COMMIT "," SESSION "],`operator`:["
+	CHANGES("`list`,`diff`") "," COMMIT "," SESSION "]}";
+/* clang-format on */
+
+static void add_catalog(struct image_builder *b)
+{
+	char *text = strdup(catalog_text);
+
+	cr_assert(text);
+	for (char *p = text; *p; p++)
+		if (*p == '`')
+			*p = '"';
+	image_builder_catalog(b, text, strlen(text));
+	free(text);
+}
 
 static const struct image_limits limits_default = {
 	.wall_ms = 60000,
@@ -59,6 +94,23 @@ static const struct image_limits limits_default = {
 	.processes = 64,
 	.open_files = 1024,
 	.file_bytes = (uint64_t)1 << 30,
+	.session_bytes = (uint64_t)4 << 30,
+	.session_files = 1000,
+};
+
+static const struct {
+	const char *name;
+	uint32_t flags;
+	bool data; /* the session's data folder is mounted */
+	bool rules;
+} cells[CELL_N] = {
+	[CELL_PLAIN] = {"unit", 0, false, false},
+	[CELL_OVERLAY] = {"unit/write", IMAGE_CELL_OVERLAY, false, true},
+	[CELL_LOOK] = {"unit/look", IMAGE_CELL_OVERLAY | IMAGE_CELL_WORKSPACE_READONLY, false,
+		       true},
+	[CELL_CHANGES] = {"unit/changes/read", 0, true, true},
+	[CELL_EXCLUSIVE] = {"unit/changes/write", IMAGE_CELL_EXCLUSIVE, true, true},
+	[CELL_DIRECT] = {"unit/direct", 0, false, true},
 };
 
 static uint32_t add_env(struct image_builder *b, const char *name, const char *value)
@@ -73,11 +125,14 @@ static struct image build_image(const struct image_limits *limits)
 	struct image_builder *b = image_builder_new();
 	struct sock_filter insn = {.code = 6, .k = 0x7fff0000};
 	struct image_cell cell = {.limits = *limits, .env_count = 3, .insns_count = 1};
+	struct image_mount data = {.type = IMAGE_MOUNT_DATA, .source = IMAGE_NONE};
 	struct image image;
 	struct err err = {0};
 	int fd = -1;
 
-	cell.name = image_builder_string(b, "unit");
+	data.target = image_builder_string(b, "/toolcell/data");
+	data.pointer = image_builder_string(b, "policies/unit.json#/workspace/mode");
+	(void)image_builder_mount(b, &data);
 	cell.policy = image_builder_string(b, "unit");
 	cell.hostname = image_builder_string(b, "cell");
 	cell.home = image_builder_string(b, "/tmp");
@@ -85,8 +140,14 @@ static struct image build_image(const struct image_limits *limits)
 	(void)add_env(b, "PASSED", NULL);
 	(void)add_env(b, "ABSENT", NULL);
 	cell.insns_first = image_builder_insns(b, &insn, 1);
-	(void)image_builder_cell(b, &cell);
-	image_builder_catalog(b, catalog_text, strlen(catalog_text));
+	for (size_t i = 0; i < CELL_N; i++) {
+		cell.name = image_builder_string(b, cells[i].name);
+		cell.flags = cells[i].flags;
+		cell.mounts_count = cells[i].data;
+		cell.change_rules = cells[i].rules ? image_builder_string(b, "Y\tx\n") : IMAGE_NONE;
+		(void)image_builder_cell(b, &cell);
+	}
+	add_catalog(b);
 	cr_assert_eq(image_builder_seal(b, &fd, &err), 0, "%s", err.text);
 	cr_assert_eq(image_map(fd, &image, &err), 0, "%s", err.text);
 	close(fd);
@@ -106,7 +167,9 @@ void fixture_prepare(struct fixture *f, const struct fixture_options *options)
 	int launcher[2];
 	int digest[2];
 
-	*f = (struct fixture){.in = -1, .out = -1, .digest_fd = -1};
+	*f = (struct fixture){.in = -1, .out = -1, .digest_fd = -1, .session = options->session};
+	f->log_fd = memfd_create("log", MFD_CLOEXEC);
+	cr_assert_geq(f->log_fd, 0);
 	limits.output_bytes = options->output_bytes ? options->output_bytes
 						    : ((uint64_t)1 << 30) + 1;
 	f->image = build_image(&limits);
@@ -115,13 +178,15 @@ void fixture_prepare(struct fixture *f, const struct fixture_options *options)
 		.landlock_abi = 4,
 		.cgroup_version = 2,
 		.calls_max = options->calls_max ? options->calls_max : 4,
+		.session = options->session ? FRAME_WORKSPACE_OVERLAY : FRAME_WORKSPACE_NONE,
+		.branches = options->session,
 	};
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, launcher), 0);
 	f->launcher = fork();
 	if (f->launcher == 0) {
 		die_with_parent();
 		close(launcher[0]);
-		launcher_run(launcher[1], &limits);
+		launcher_run(launcher[1], &limits, f->log_fd);
 	}
 	close(launcher[1]);
 	f->launcher_fd = launcher[0];
@@ -152,6 +217,8 @@ struct broker_config fixture_config(const struct fixture *f)
 		.ready = &f->ready,
 		.workspace = "/usr",
 		.environ = variables,
+		.session_id = f->session ? "k3f9abcd" : NULL,
+		.session_note = f->session ? "It holds 3 changes." : NULL,
 	};
 }
 
@@ -189,8 +256,17 @@ void fixture_start(struct fixture *f, const struct fixture_options *options)
 	f->out = out[0];
 }
 
+const char *fixture_log(struct fixture *f)
+{
+	ssize_t n = pread(f->log_fd, f->log, sizeof(f->log) - 1, 0);
+
+	f->log[MAX(n, 0)] = '\0';
+	return f->log;
+}
+
 void fixture_stop(struct fixture *f)
 {
+	fd_closep(&f->log_fd);
 	fd_closep(&f->in);
 	fd_closep(&f->out);
 	fd_closep(&f->launcher_fd);

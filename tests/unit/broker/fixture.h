@@ -11,12 +11,23 @@
 
 #include "broker/broker.h"
 
-enum digest_mode { DIGEST_NONE, DIGEST_COUNTS, DIGEST_DIES, DIGEST_SLEEPS, DIGEST_LIES };
+enum digest_mode {
+	DIGEST_NONE,
+	DIGEST_COUNTS,
+	DIGEST_DIES,
+	DIGEST_SLEEPS,
+	DIGEST_LIES,
+	DIGEST_ECHOES, /* what the tool wrote to stdout is the reply */
+};
+
+/* Cells of the image, in its order. */
+enum { CELL_PLAIN, CELL_OVERLAY, CELL_LOOK, CELL_CHANGES, CELL_EXCLUSIVE, CELL_DIRECT, CELL_N };
 
 struct fixture_options {
 	unsigned int calls_max; /* 0: 4 */
 	enum digest_mode digest;
 	uint64_t output_bytes; /* 0: 1 GiB + 1 */
+	bool session;	       /* there is one, "k3f9abcd" */
 };
 
 struct fixture {
@@ -31,6 +42,9 @@ struct fixture {
 	struct frame_ready ready;
 	int launcher_fd;
 	int digest_fd;
+	int log_fd; /* what the launcher was told; see fixture_log */
+	bool session;
+	char log[4096];
 };
 
 /** fixture_start - broker_serve in a child */
@@ -49,6 +63,8 @@ json_t *fixture_line(struct fixture *f, int seconds);
 json_t *fixture_answer(struct fixture *f, int id);
 /** fixture_run - call and answer */
 json_t *fixture_run(struct fixture *f, const char *tool, const char *command);
+/** fixture_log - a line for each call and each question about the session that the launcher got */
+const char *fixture_log(struct fixture *f);
 /** fixture_wait - exit status of the broker; fails the test after @seconds */
 int fixture_wait(struct fixture *f, int seconds);
 

@@ -34,12 +34,17 @@ struct child {
 	uint32_t cause;
 	int64_t deadline_ms;
 	int exec_errno;
+	uint32_t branch;
+	uint32_t workspace;
+	int summary; /* -1: none */
+	char command[128];
 };
 
 static struct child children[CHILDREN_MAX];
 static size_t n_children;
 static int socket_fd;
 static struct image_limits cell_limits;
+static int log_fd;
 
 static int64_t now_ms(void)
 {
@@ -48,6 +53,8 @@ static int64_t now_ms(void)
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
+
+static uint32_t ended_workspace; /* of the report that is sent next */
 
 static void send_ended(uint64_t call, uint32_t cause, int code, int signal, int num,
 		       const char *text)
@@ -59,6 +66,7 @@ static void send_ended(uint64_t call, uint32_t cause, int code, int signal, int 
 		.signal = signal,
 		.layers = FRAME_LAYER_NS_USER | FRAME_LAYER_SECCOMP | FRAME_LAYER_LANDLOCK,
 		.missing = FRAME_LAYER_CGROUP_IO,
+		.workspace = ended_workspace,
 		.usage = {.wall_us = 1500,
 			  .memory_peak_bytes = UINT64_MAX,
 			  .processes_peak = 3,
@@ -143,18 +151,55 @@ static pid_t spawn(const struct plan *plan, const int *fds, int *ret_errno)
 	return pid;
 }
 
-static void start(const struct frame_call *call, const int *fds)
+/* "call CELL BRANCH FLAGS WHAT": what the broker wants, in the order in which it wants it. */
+static void log_call(const struct frame_call *call, const struct plan *plan)
+{
+	const char *what = plan->argv[1] ? plan->argv[1] : "";
+
+	if (strcmp(what, "-c") == 0 && plan->argv[2])
+		what = plan->argv[2];
+	if (log_fd >= 0)
+		dprintf(log_fd, "call %u %u %u %.60s\n", call->cell, call->branch, call->flags,
+			what);
+}
+
+static bool branch_is_busy(uint32_t branch)
+{
+	for (size_t i = 0; i < n_children; i++)
+		if (children[i].branch == branch)
+			return true;
+	return false;
+}
+
+static void ask(const struct frame_session *frame)
+{
+	if (log_fd >= 0)
+		dprintf(log_fd, "session %u %u %u\n", frame->op, frame->branch, frame->arg);
+	layers_ask(socket_fd, frame, branch_is_busy(frame->branch));
+}
+
+static void start(const struct frame_call *call, const int *fds, size_t n_fds)
 {
 	struct frame_started started = {.head = {FRAME_STARTED, sizeof(started), call->head.call}};
 	struct plan plan = read_plan(fds[FRAME_FD_PLAN]);
 	uint64_t wall = call->wall_ms ? call->wall_ms : cell_limits.wall_ms;
 	struct child *c = &children[n_children];
 
+	log_call(call, &plan);
+	ended_workspace = layers_workspace(call);
 	if (plan.argv[1] && plan.argv[2] && plan.argv[2][0] == '@') {
 		misbehave(plan.argv[2], call->head.call);
 		return;
 	}
-	*c = (struct child){.call = call->head.call, .deadline_ms = now_ms() + (int64_t)wall};
+	*c = (struct child){.call = call->head.call,
+			    .deadline_ms = now_ms() + (int64_t)wall,
+			    .branch = call->branch,
+			    .workspace = ended_workspace,
+			    .summary = -1};
+	if (n_fds == FRAME_CALL_FDS_MAX)
+		c->summary = fcntl(fds[FRAME_FD_SUMMARY], F_DUPFD_CLOEXEC, 3);
+	(void)snprintf(c->command, sizeof(c->command), "%s",
+		       plan.argv[1] && plan.argv[2] ? plan.argv[2] : "");
 	c->pid = spawn(&plan, fds, &c->exec_errno);
 	c->pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0); /* glibc wraps it from 2.36 on */
 	n_children++;
@@ -169,6 +214,12 @@ static void reap(struct child *c)
 
 	kill(-c->pid, SIGKILL);
 	waitpid(c->pid, &status, 0);
+	ended_workspace = c->workspace;
+	if (c->summary >= 0 && c->cause == FRAME_CAUSE_EXIT)
+		layers_summary(c->summary, c->command);
+	fd_closep(&c->summary);
+	if (strstr(c->command, "#quota"))
+		c->cause = FRAME_CAUSE_DISK_LIMIT;
 	if (c->cause != FRAME_CAUSE_EXIT)
 		send_ended(c->call, c->cause, 0, SIGKILL, 0, "");
 	else if (WIFSIGNALED(status))
@@ -206,8 +257,10 @@ static void take_frame(void)
 
 	if (n <= 0)
 		end();
-	if (head->type == FRAME_CALL && n_fds == FRAME_CALL_FDS)
-		start((const void *)frame, fds);
+	if (head->type == FRAME_CALL && (n_fds == FRAME_CALL_FDS || n_fds == FRAME_CALL_FDS_MAX))
+		start((const void *)frame, fds, n_fds);
+	else if (head->type == FRAME_SESSION && n_fds == 0)
+		ask((const void *)frame);
 	else if (head->type == FRAME_KILL)
 		stop(head->call, ((const struct frame_kill *)(const void *)frame)->cause);
 	else
@@ -216,8 +269,9 @@ static void take_frame(void)
 		close(fds[i]);
 }
 
-void launcher_run(int fd, const struct image_limits *limits)
+void launcher_run(int fd, const struct image_limits *limits, int log)
 {
+	log_fd = log;
 	socket_fd = fd;
 	cell_limits = *limits;
 	signal(SIGPIPE, SIG_IGN);

@@ -107,3 +107,56 @@ Test(one, result_from_a_frame_has_limits_that_were_met)
 	json_decref(result);
 	free(text);
 }
+
+Test(one, person_has_the_tools_for_changes_whatever_the_driver_has)
+{
+	struct broker_config config;
+	char *result = NULL;
+	char *text = NULL;
+	struct err err = {0};
+
+	fixture_stop(&f);
+	fixture_prepare(&f, &(struct fixture_options){.session = true, .digest = DIGEST_ECHOES});
+	config = fixture_config(&f);
+	cr_assert_eq(broker_run_one(&config, "changes", "{\"what\":\"diff\"}", &result, &text,
+				    &err),
+		     0, "%s", err.text);
+	cr_expect(strstr(result, "\"status\":\"ok\""), "%s", result);
+	cr_expect_str_eq(text, "a diff");
+	free(result);
+	free(text);
+	config.branch = 2;
+	cr_assert_eq(broker_run_one(&config, "changes", "{\"what\":\"list\"}", &result, &text,
+				    &err),
+		     0);
+	cr_expect(strstr(result, "\"status\":\"refused\""), "there is no branch 2: %s", result);
+	free(result);
+	free(text);
+	config.branch = 0;
+	cr_assert_eq(broker_run_one(&config, "session", "{\"operation\":\"fork\"}", &result, &text,
+				    &err),
+		     0);
+	cr_expect(strstr(result, "\"session\":\"k3f9abcd.2\""), "%s", result);
+	free(result);
+	free(text);
+}
+
+Test(one, rollback_is_purged_before_it_returns)
+{
+	struct broker_config config;
+	char *result = NULL;
+	char *text = NULL;
+	struct err err = {0};
+
+	fixture_stop(&f);
+	fixture_prepare(&f, &(struct fixture_options){.session = true});
+	config = fixture_config(&f);
+	cr_assert_eq(broker_run_one(&config, "session",
+				    "{\"operation\":\"rollback\",\"snapshot\":0}", &result, &text,
+				    &err),
+		     0, "%s", err.text);
+	cr_expect(strstr(result, "\"operation\":\"rollback\""), "%s", result);
+	cr_expect_str_eq(fixture_log(&f), "session 2 1 0\ncall 4 1 0 purge\n");
+	free(result);
+	free(text);
+}

@@ -16,6 +16,8 @@ static const struct args_option options[] = {
 	 .offset = offsetof(struct args, timeout_ms)},
 	{"uid-range", .kind = ARGS_UID_RANGE, .value = "R", .offset = offsetof(struct args, uids)},
 	{"json", 'j', .kind = ARGS_FLAG, .offset = offsetof(struct args, json)},
+	{"overwrite", 'o', .kind = ARGS_LIST, .value = "PATH",
+	 .offset = offsetof(struct args, overwrite)},
 	{"secret-fixtures", .kind = ARGS_FLAG, .hidden = true,
 	 .offset = offsetof(struct args, fixtures)},
 };
@@ -192,4 +194,29 @@ Test(args, reads_uid_ranges_and_leaves_the_output_alone_on_failure)
 		cr_assert_eq(range.base, ranges[i].status ? 7 : ranges[i].base, "row %zu", i);
 		cr_assert_eq(range.count, ranges[i].status ? 7 : ranges[i].count, "row %zu", i);
 	}
+}
+
+Test(args, a_list_takes_every_value_it_is_given_up_to_its_cap)
+{
+	char many[ARGS_LIST_MAX + 1][8];
+	char *words[ARGS_LIST_MAX + 2] = {NULL};
+	char line[] = "--overwrite a word -ob --overwrite=c";
+	char *few[WORDS_MAX];
+	struct args args = {0};
+	struct err err = {0};
+
+	cr_assert_eq(parse(&permuting, line, few, &args, &err), 0, "%s", err.text);
+	cr_assert_eq(args.overwrite.n, 3);
+	cr_assert_str_eq(args.overwrite.values[0], "a");
+	cr_assert_str_eq(args.overwrite.values[1], "b");
+	cr_assert_str_eq(args.overwrite.values[2], "c");
+	cr_assert_eq(args.n_operands, 1);
+	for (int i = 0; i <= ARGS_LIST_MAX; i++) {
+		(void)snprintf(many[i], sizeof(many[i]), "-o%d", i);
+		words[i] = many[i];
+	}
+	args = (struct args){0};
+	cr_assert_eq(args_parse(&permuting, ARGS_LIST_MAX + 1, words, &args, &err), -EINVAL);
+	cr_assert_not_null(strstr(err.text, "more than 64 times"), "%s", err.text);
+	cr_assert_eq(args.overwrite.n, ARGS_LIST_MAX);
 }

@@ -25,3 +25,13 @@ int command_doctor(const struct command *self, struct args *args, char **argv)
 {
 	return command_serve(self, args, argv);
 }
+
+int command_changes(const struct command *self, struct args *args, char **argv)
+{
+	return command_serve(self, args, argv);
+}
+
+int command_sessions(const struct command *self, struct args *args, char **argv)
+{
+	return command_serve(self, args, argv);
+}

@@ -109,7 +109,27 @@ static const struct {
 	{"too many descriptors",
 	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}},
 	 sizeof(struct frame_call),
+	 6},
+	{"room for a summary that was not said",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}},
+	 sizeof(struct frame_call),
 	 5},
+	{"a summary without room for it",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = FRAME_CALL_SUMMARY},
+	 sizeof(struct frame_call),
+	 4},
+	{"a branch far beyond",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .branch = 17},
+	 sizeof(struct frame_call),
+	 4},
+	{"a session's operation that there is not",
+	 {.head = {FRAME_SESSION, sizeof(struct frame_session), 1}, .cell = 99, .flags = 1},
+	 sizeof(struct frame_session),
+	 0},
+	{"a session's branch 0",
+	 {.head = {FRAME_SESSION, sizeof(struct frame_session), 1}, .cell = 0, .flags = 0},
+	 sizeof(struct frame_session),
+	 0},
 	{"no such cell",
 	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .cell = 1},
 	 sizeof(struct frame_call),
@@ -119,7 +139,7 @@ static const struct {
 	 sizeof(struct frame_call),
 	 4},
 	{"unknown flags",
-	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = 1},
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = 2},
 	 sizeof(struct frame_call),
 	 4},
 	{"call number 0",
@@ -145,7 +165,7 @@ ParameterizedTest(int *row, frame_table, ends_the_session, .init = start, .fini 
 		  .timeout = 60)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	const int fds[] = {good_plan("true"), null, null, null, null};
+	const int fds[] = {good_plan("true"), null, null, null, null, null};
 
 	send_frame(&violations[*row].frame, violations[*row].bytes, fds, violations[*row].n_fds);
 	expect_session_end(violations[*row].what);

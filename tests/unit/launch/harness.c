@@ -20,6 +20,7 @@
 #include "base/fd.h"
 #include "launch/launch.h"
 #include "wire/plan.h"
+#include "workspace/stack.h"
 
 #define UID_BASE "1879113728"
 #define UID_COUNT "4096"
@@ -32,6 +33,8 @@ static const struct image_limits default_limits = {
 	.open_files = 256,
 	.file_bytes = 64U << 20,
 	.output_bytes = 1U << 30,
+	.session_bytes = 64U << 20,
+	.session_files = 10000,
 };
 
 struct making {
@@ -70,7 +73,7 @@ static void add_rule(struct making *m, const char *path, uint32_t access)
 	m->n_rules++;
 }
 
-static void add_system(struct making *m, const char *lower, const char *extra_bind)
+static void add_system(struct making *m, const char *lower, const char *extra_bind, bool changes)
 {
 	const uint32_t all = IMAGE_ACCESS_READ | IMAGE_ACCESS_WRITE | IMAGE_ACCESS_EXECUTE;
 
@@ -93,12 +96,32 @@ static void add_system(struct making *m, const char *lower, const char *extra_bi
 	add_mount(m, IMAGE_MOUNT_OVERLAY, lower, "/home/me/over", 0, 8U << 20);
 	if (extra_bind)
 		add_mount(m, IMAGE_MOUNT_BIND, extra_bind, "/extra", IMAGE_MOUNT_READONLY, 0);
-	add_mount(m, IMAGE_MOUNT_WORKSPACE, NULL, NULL, 0, 0);
+	if (changes) {
+		add_mount(m, IMAGE_MOUNT_DATA, NULL, "/data", 0, 0);
+		add_mount(m, IMAGE_MOUNT_BASE, NULL, "/base", 0, 0);
+		add_rule(m, "/data", all);
+		add_rule(m, "/base", all);
+	} else {
+		add_mount(m, IMAGE_MOUNT_WORKSPACE, NULL, NULL, 0, 0);
+		add_rule(m, NULL, all);
+	}
 	add_rule(m, "/", IMAGE_ACCESS_READ | IMAGE_ACCESS_EXECUTE);
 	add_rule(m, "/tmp", all);
 	add_rule(m, "/home/me", all);
 	add_rule(m, "/dev", IMAGE_ACCESS_READ | IMAGE_ACCESS_WRITE);
-	add_rule(m, NULL, all);
+}
+
+/* Cell 1: what a session is made of, to be looked at and changed by /bin/sh. */
+static void add_changes_cell(struct making *m, const struct harness *h, struct image_cell cell)
+{
+	cell.mounts_first = m->n_mounts;
+	cell.rules_first = m->n_rules;
+	add_system(m, h->lower, NULL, true);
+	cell.name = image_builder_string(m->b, "test/changes");
+	cell.flags = IMAGE_CELL_EXCLUSIVE;
+	cell.mounts_count = m->n_mounts - cell.mounts_first;
+	cell.rules_count = m->n_rules - cell.rules_first;
+	(void)image_builder_cell(m->b, &cell);
 }
 
 static int make_image(const struct harness *h, const struct harness_options *o)
@@ -130,11 +153,15 @@ static int make_image(const struct harness *h, const struct harness_options *o)
 		cell.limits.processes = o->limits.processes;
 	if (o->limits.file_bytes)
 		cell.limits.file_bytes = o->limits.file_bytes;
-	add_system(&m, h->lower, o->extra_bind);
+	add_system(&m, h->lower, o->extra_bind, false);
 	cell.mounts_count = m.n_mounts;
 	cell.rules_count = m.n_rules;
 	cell.insns_first = image_builder_insns(m.b, allow, 1);
+	cell.change_rules = o->rules ? image_builder_string(m.b, o->rules) : IMAGE_NONE;
+	cell.fallback = o->fallback;
 	(void)image_builder_cell(m.b, &cell);
+	if (o->flags & IMAGE_CELL_OVERLAY)
+		add_changes_cell(&m, h, cell);
 	image_builder_catalog(m.b, "{}", 2);
 	cr_assert_eq(image_builder_seal(m.b, &fd, &err), 0, "%s", err.text);
 	image_builder_free(m.b);
@@ -193,18 +220,54 @@ static void remove_lower(const struct harness *h)
 	(void)rmdir(h->lower);
 }
 
+static void make_session(struct harness *h)
+{
+	struct stat st;
+	int data;
+
+	if (h->data[0]) /* of a test that goes on with it */
+		return;
+	cr_assert_eq(stat(h->workspace, &st), 0);
+	(void)snprintf(h->data, sizeof(h->data), "/tmp/toolcell-data-XXXXXX");
+	cr_assert_not_null(mkdtemp(h->data));
+	data = open(h->data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_eq(stack_create(data, &st, NULL), 0);
+	(void)close(data);
+}
+
+static void send_image(struct harness *h, const struct harness_options *o, int image)
+{
+	struct frame_image frame = {.head = {FRAME_IMAGE, sizeof(frame), 0},
+				    .maintenance = o->maintenance};
+	int fds[2] = {image, -1};
+	size_t n = 1;
+
+	if (o->flags & IMAGE_CELL_OVERLAY && !o->why) {
+		make_session(h);
+		(void)snprintf(frame.data, sizeof(frame.data), "%s", h->data);
+		fds[n++] = open(o->other_data ? o->other_data : h->data,
+				O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	if (o->why)
+		(void)snprintf(frame.why, sizeof(frame.why), "%s", o->why);
+	cr_assert_eq(fd_send(h->sock, &frame, sizeof(frame), fds, n), 0);
+	if (fds[1] >= 0)
+		(void)close(fds[1]);
+}
+
 void harness_start(struct harness *h, const struct harness_options *options)
 {
 	const struct harness_options none = {0};
 	int pair[2];
 	int alive[2];
-	const struct frame_head head = {FRAME_IMAGE, sizeof(head), 0};
 	int image;
 	int fds[LAUNCH_FD_N];
 
-	(void)snprintf(h->workspace, sizeof(h->workspace), "/tmp/toolcell-test-XXXXXX");
-	cr_assert_not_null(mkdtemp(h->workspace));
-	cr_assert_eq(chmod(h->workspace, 0755), 0);
+	if (!h->workspace[0]) {
+		(void)snprintf(h->workspace, sizeof(h->workspace), "/tmp/toolcell-test-XXXXXX");
+		cr_assert_not_null(mkdtemp(h->workspace));
+		cr_assert_eq(chmod(h->workspace, 0755), 0);
+	}
 	make_lower(h);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
 	cr_assert_eq(pipe2(alive, O_CLOEXEC), 0);
@@ -218,7 +281,7 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		(void)close(fds[i]);
 	h->sock = pair[0];
 	image = make_image(h, options ? options : &none);
-	cr_assert_eq(fd_send(h->sock, &head, sizeof(head), &image, 1), 0);
+	send_image(h, options ? options : &none, image);
 	(void)close(image);
 	h->alive = alive[1];
 	{
@@ -246,10 +309,28 @@ void harness_stop(struct harness *h)
 	harness_remove(h);
 }
 
-void harness_remove(const struct harness *h)
+/* rm(1), only of what mkdtemp made here. */
+static void remove_tree(const char *path)
 {
-	(void)rmdir(h->workspace);
+	pid_t pid;
+
+	if (strncmp(path, "/tmp/toolcell-", 14) != 0)
+		return;
+	pid = fork();
+	if (pid == 0) {
+		(void)execlp("rm", "rm", "-rf", "--", path, (char *)NULL);
+		_exit(1);
+	}
+	(void)waitpid(pid, NULL, 0);
+}
+
+void harness_remove(struct harness *h)
+{
 	remove_lower(h);
+	remove_tree(h->workspace);
+	remove_tree(h->data);
+	h->workspace[0] = '\0';
+	h->data[0] = '\0';
 }
 
 static void collect(struct harness *h, int out, struct harness_result *ret)
@@ -296,12 +377,14 @@ void harness_call(struct harness *h, struct frame_call *frame, const char *const
 	frame->head.type = frame->head.type ? frame->head.type : FRAME_CALL;
 	frame->head.bytes = frame->head.bytes ? frame->head.bytes : sizeof(*frame);
 	frame->head.call = frame->head.call ? frame->head.call : next++;
-	cr_assert_eq(plan_seal(argv, env, h->workspace, 0, &plan, NULL), 0);
+	cr_assert_eq(plan_seal(argv, env, frame->cell == 0 ? h->workspace : "/", 0, &plan, NULL),
+		     0);
 	cr_assert_eq(pipe2(out, O_CLOEXEC), 0);
 	{
-		const int fds[] = {plan, in, out[1], out[1]};
+		const int fds[] = {plan, in, out[1], out[1], h->summary};
+		size_t n = frame->flags & FRAME_CALL_SUMMARY ? 5 : 4;
 
-		cr_assert_eq(fd_send(h->sock, frame, sizeof(*frame), fds, ARRAY_SIZE(fds)), 0);
+		cr_assert_eq(fd_send(h->sock, frame, sizeof(*frame), fds, n), 0);
 	}
 	(void)close(plan);
 	(void)close(in);
@@ -313,7 +396,7 @@ void harness_call(struct harness *h, struct frame_call *frame, const char *const
 void harness_run(struct harness *h, const char *script, struct harness_result *ret)
 {
 	const char *const argv[] = {"/bin/sh", "-c", script, NULL};
-	struct frame_call frame = {.cell = 0};
+	struct frame_call frame = {.cell = 0, .branch = h->data[0] ? 1 : 0};
 
 	harness_call(h, &frame, argv, ret);
 }

@@ -16,6 +16,8 @@ struct harness {
 	int alive; /* write end; closing it is the supervisor's death */
 	char workspace[64];
 	char lower[64]; /* host folder below the overlay */
+	char data[64];	/* of the session; "" without */
+	int summary;	/* memfd for calls with FRAME_CALL_SUMMARY */
 	struct frame_ready ready;
 };
 
@@ -27,13 +29,18 @@ struct harness_options {
 	uint32_t flags;
 	struct image_limits limits; /* 0 fields: defaults */
 	const char *extra_bind;	    /* host path, bound read-only */
+	const char *rules;	    /* text of workspace/rules.h */
+	enum image_fallback fallback;
+	uint32_t maintenance;
+	const char *why;	/* no session on disk, for this reason */
+	const char *other_data; /* the descriptor is of this folder instead */
 };
 
 void harness_start(struct harness *h, const struct harness_options *options);
 
 /* End the session and remove its folders; or, when the test has ended it, only the folders. */
 void harness_stop(struct harness *h);
-void harness_remove(const struct harness *h);
+void harness_remove(struct harness *h);
 
 struct harness_result {
 	struct frame_ended ended;

@@ -45,6 +45,39 @@ static const struct {
 	{"{'annotations':{'readonlyHint':true}}",
 	 "#/annotations: unknown key \"readonlyHint\"; did you mean \"readOnlyHint\"?"},
 	{"{'argv':[]}", "#/argv: expected an array that begins with a program"},
+	{"{'argv':['x',{'splat':'edits'}],'input':{'type':'object','properties':{'edits':{'type':"
+	 "'array','description':'d','items':{'type':'object','properties':{'a':{'type':'string',"
+	 "'description':'d'}}}}}}}",
+	 "#/argv/1: parameter \"edits\" is of type objects; here it must be array"},
+	{"{'input':{'type':'object','properties':{'edits':{'type':'array','description':'d','items'"
+	 ":"
+	 "{'type':'object','properties':{'a':{'type':'array','description':'d'}}}}}}}",
+	 "#/input/properties/edits/items/properties/a: type: expected string, integer, number or "
+	 "boolean"},
+	{"{'input':{'type':'object','properties':{'edits':{'type':'array','description':'d','items'"
+	 ":"
+	 "{'type':'object','properties':{'a':{'type':'string','description':'d'}},'required':['b']}"
+	 "}}}}",
+	 "#/input/properties/edits/items/required: \"b\" is no property"},
+	{"{'input':{'type':'object','properties':{'edits':{'type':'array','description':'d','items'"
+	 ":"
+	 "{'type':'object'}}}}}",
+	 "#/input/properties/edits: items: expected \"properties\": {...}"},
+	{"{'input':{'type':'object','properties':{'--A':{'type':'string','description':'d'}}}}",
+	 "#/input/properties/--A: expected a name of letters, digits and \"_\", at most 40 long"},
+	{"{'driver':{'stdin':'@argument'}}",
+	 "#/driver: \"stdin\": expected the name of an input of type string"},
+	{"{'driver':{'cwd':'@arguments'}}",
+	 "#/driver: \"cwd\": expected the name of an input of type string"},
+	{"{'output':{'consumed':true}}",
+	 "#/output: consumed: there is no \"digest\" to consume it"},
+	{"{'output':{'consumed':'yes'}}", "#/output: consumed: expected true or false"},
+	{"{'builtin':'session'}",
+	 "#/builtin: the engine itself is this tool: \"argv\" has no place beside it"},
+	{"{'builtin':'sessions'}", "#/builtin: unknown value \"sessions\"; did you mean \"session\"?"},
+	{"{'cell':'changes'}",
+	 "#/name: the changes of a session are for the engine's own tools only"},
+	{"{'cell':'change'}", "#/cell: unknown value \"change\"; did you mean \"changes\"?"},
 	{"{'argv':['x','{tezt}']}", "#/argv/1: unknown parameter \"tezt\"; did you mean \"text\"?"},
 	{"{'argv':['x','{text}']}", "#/argv/1: \"{text}\" could become an option; put "
 				    "\"--\" before it, or write \"--name={text}\""},
@@ -88,9 +121,9 @@ static const struct {
 	 "#/output/data/properties/a: type: expected one word of JSON schema; leave it out "
 	 "for what "
 	 "may be null"},
-	{"{'input':{'type':'object','properties':{'A':{'type':'string','description':'d'}}}"
+	{"{'input':{'type':'object','properties':{'A.b':{'type':'string','description':'d'}}}"
 	 "}",
-	 "#/input/properties/A: expected a name of a-z, 0-9 and \"_\", at most 40 long"},
+	 "#/input/properties/A.b: expected a name of letters, digits and \"_\", at most 40 long"},
 	{"{'input':{'type':'object','properties':{'a':{'type':'object','description':'d'}}}"
 	 "}",
 	 "#/input/properties/a: type: expected string, integer, number, boolean or array"},

@@ -125,3 +125,99 @@ Test(validate, sizes_have_a_ceiling_even_where_the_schema_has_none)
 			 "demo: /many/7: the strings of one call hold at most 8388608 bytes");
 	json_decref(tool);
 }
+
+static const char edits[] =
+	"{'input':{'type':'object','properties':{"
+	"'-A':{'type':'integer','description':'d'},"
+	"'edits':{'type':'array','description':'d','minItems':1,'maxItems':2,'items':{'type':'"
+	"object',"
+	"'properties':{'old':{'type':'string','description':'d','minLength':1},"
+	"'all':{'type':'boolean','description':'d'}},'required':['old']}}}},"
+	"'argv':['x',{'if':'edits','then':['-e']},'-A={-A}'],'driver':{'stdin':'@arguments'}}";
+
+Test(validate, arrays_of_objects_are_checked_member_by_member)
+{
+	static const struct {
+		const char *arguments;
+		const char *words; /* "": fine */
+	} rows[] = {
+		{"{'edits':[{'old':'a'}]}", ""},
+		{"{'edits':[{'old':'a','all':true},{'old':'b','all':null}],'-A':3}", ""},
+		{"{'edits':[]}", "demo: /edits: expected at least 1 elements, got 0"},
+		{"{'edits':[{'old':'a'},{'old':'a'},{'old':'a'}]}",
+		 "demo: /edits: expected at most 2 elements, got 3"},
+		{"{'edits':'a'}", "demo: /edits: expected an array of objects, got a string"},
+		{"{'edits':['a']}", "demo: /edits/0: expected an object, got a string"},
+		{"{'edits':[{'old':'a'},{}]}", "demo: /edits/1/old: required argument is missing"},
+		{"{'edits':[{'old':''}]}",
+		 "demo: /edits/0/old: expected at least 1 characters, got 0"},
+		{"{'edits':[{'old':'a','al':true}]}",
+		 "demo: /edits/0/al: unknown argument; did you mean \"all\"?"},
+		{"{'edits':[{'old':'a','zzz':true}]}",
+		 "demo: /edits/0/zzz: unknown argument; it takes old, all"},
+		{"{'edits':[{'old':['a']}]}",
+		 "demo: /edits/0/old: expected a string, got an array"},
+		{"{'edits':[{'old':'a','all':1}]}",
+		 "demo: /edits/0/all: expected true or false, got an integer"},
+	};
+	json_t *tool = tool_from(edits);
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_t *arguments = js(rows[i].arguments);
+		struct err err = {0};
+		int r = manifest_validate(tool, arguments, &err);
+
+		cr_expect_eq(r == 0, rows[i].words[0] == '\0', "row %zu: %s", i, err.text);
+		cr_expect_str_eq(err.text, rows[i].words, "row %zu: %s", i, err.text);
+		json_decref(arguments);
+	}
+	cr_expect(json_is_false(json_object_get(
+		json_object_get(json_object_get(json_object_get(json_object_get(tool,
+										"inputSchema"),
+								"properties"),
+						"edits"),
+				"items"),
+		"additionalProperties")));
+	json_decref(tool);
+}
+
+Test(validate, program_of_ours_reads_the_arguments_without_nulls)
+{
+	json_t *tool = tool_from(edits);
+	json_t *arguments = js("{'edits':[{'old':'\xc3\xa4\\n','all':null}],'-A':null}");
+	struct manifest_call call = {0};
+	struct err err = {0};
+
+	cr_assert(manifest_expand(tool, arguments, "/w", &call, &err) == 0, "%s", err.text);
+	cr_expect_str_eq(call.stdin_text, "{\"edits\":[{\"old\":\"\xc3\xa4\\n\"}]}");
+	cr_expect_eq(call.stdin_len, strlen(call.stdin_text));
+	cr_expect_str_eq(joined(call.argv), "x|-e");
+	cr_expect(manifest_reads_arguments(tool));
+	cr_expect(json_object_get(arguments, "-A"), "the driver's own object stays as it was");
+	manifest_call_fini(&call);
+	json_decref(arguments);
+	json_decref(tool);
+}
+
+Test(validate, arguments_that_are_too_long_as_json_are_refused)
+{
+	size_t n = (size_t)3 << 20;
+	char *long_text = malloc(n + 1);
+	json_t *tool = tool_from(
+		"{'input':{'type':'object','properties':{'t':{'type':'string','description':'d'}}},"
+		"'driver':{'stdin':'@arguments'}}");
+	struct manifest_call call = {0};
+	struct err err = {0};
+	json_t *arguments;
+
+	memset(long_text, 1, n); /* six bytes each as JSON */
+	long_text[n] = '\0';
+	arguments = json_pack("{ss}", "t", long_text);
+	cr_assert(manifest_validate(tool, arguments, &err) == 0, "%s", err.text);
+	cr_expect(manifest_expand(tool, arguments, "/w", &call, &err) == -E2BIG);
+	cr_expect_str_eq(err.text, "the arguments have more than 12582912 bytes as JSON");
+	cr_expect(!call.argv);
+	json_decref(arguments);
+	json_decref(tool);
+	free(long_text);
+}

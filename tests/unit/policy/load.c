@@ -87,7 +87,7 @@ static const struct {
 	{"{\"limits\": {\"cpus\": 1e300}}", "number of processors"},
 	{"{\"network\": {\"mode\": \"loopbak\"}}", "did you mean \"loopback\"?"},
 	{"{\"network\": {\"mode\": \"allow\"}}", "is not one of \"none\", \"loopback\""},
-	{"{\"workspace\": {\"mode\": \"overlay\"}}", "/workspace/mode: "},
+	{"{\"workspace\": {\"mode\": \"overlaid\"}}", "/workspace/mode: "},
 	{"{\"filesystem\": {\"read\": [\"/usr\", \"etc\"]}}",
 	 "/filesystem/read/1: \"etc\" is not absolute"},
 	{"{\"filesystem\": {\"read\": [{\"optional\": true}]}}", "object with a \"path\""},

@@ -22,6 +22,8 @@ static void on_call(void *ctx, struct rpc_call *call, const char *tool, json_t *
 	size_t n = driver->n_calls;
 
 	cr_assert(json_is_object(arguments));
+	(void)snprintf(driver->session, sizeof(driver->session), "%s",
+		       rpc_call_session(call) ? rpc_call_session(call) : "");
 	driver->n_started++;
 	if (driver->hold) {
 		cr_assert_lt(n, DRIVER_CALLS_MAX);
@@ -77,6 +79,8 @@ static int on_read(void *ctx, const char *uri, char **ret, size_t *ret_len, cons
 	(void)ctx;
 	if (strcmp(uri, "toolcell://broken") == 0)
 		return err_set(err, EIO, "read spill file");
+	if (strcmp(uri, "toolcell://later") == 0)
+		return -EINPROGRESS;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		if (strcmp(rows[i].uri, uri) != 0)
 			continue;
@@ -88,6 +92,16 @@ static int on_read(void *ctx, const char *uri, char **ret, size_t *ret_len, cons
 		return 0;
 	}
 	return -ENOENT;
+}
+
+static void on_start(void *ctx, struct rpc_call *call, const char *uri)
+{
+	struct driver *driver = ctx;
+
+	cr_assert_str_eq(uri, "toolcell://later");
+	cr_assert_lt(driver->n_calls, DRIVER_CALLS_MAX);
+	rpc_call_set_data(call, driver);
+	driver->calls[driver->n_calls++] = call;
 }
 
 static json_t *on_status(void *ctx)
@@ -111,6 +125,7 @@ static const struct rpc_ops ops = {
 	.tool_known = on_known,
 	.resources = on_resources,
 	.resource_read = on_read,
+	.resource_start = on_start,
 	.status = on_status,
 	.send = on_send,
 };

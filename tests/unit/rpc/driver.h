@@ -23,6 +23,7 @@ struct driver {
 	size_t n_started;
 	size_t n_cancelled;
 	char reason[64];    /* of the last cancel */
+	char session[80];   /* that the last call named; "" for none */
 	const char *status; /* of the answers given at once */
 };
 

@@ -152,16 +152,3 @@ Test(rpc, calls_are_answered_in_any_order_and_after_the_end_too)
 		"{\"id\":3,\"result\":{\"call\":\"c-3\",\"status\":\"ok\"},\"text\":\"three\"}\n"
 		"{\"id\":1,\"result\":{\"call\":\"c-1\",\"status\":\"ok\"},\"text\":\"one\"}\n");
 }
-
-Test(rpc, tools_are_shown_without_what_is_not_the_drivers)
-{
-	json_t *tools = rpc_tools_format(driver.tools, "openai");
-	char *text = json_dumps(tools, JSON_COMPACT);
-
-	cr_assert_str_eq(text,
-			 "[{\"type\":\"function\",\"function\":{\"name\":\"tool\","
-			 "\"description\":\"A tool\",\"parameters\":{\"type\":\"object\"}}}]");
-	cr_assert_null(rpc_tools_format(driver.tools, "yaml"));
-	free(text);
-	json_decref(tools);
-}

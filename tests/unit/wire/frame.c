@@ -42,3 +42,14 @@ Test(frame, every_single_layer_bit_has_a_name_and_nothing_else_has)
 	cr_assert_str_eq(frame_layer_name(FRAME_LAYER_CGROUP_IO), "cgroup:io");
 	cr_assert_str_eq(frame_layer_name(FRAME_LAYER_CAPABILITIES), "capabilities");
 }
+
+Test(frame, workspaces_have_the_words_of_the_result_object)
+{
+	for (uint32_t i = 0; i < FRAME_WORKSPACE_N; i++)
+		cr_assert_not_null(frame_workspace_name(i), "workspace %u", i);
+	cr_assert_null(frame_workspace_name(FRAME_WORKSPACE_N));
+	cr_assert_null(frame_workspace_name(UINT32_MAX));
+	cr_assert_str_eq(frame_workspace_name(FRAME_WORKSPACE_NONE), "none");
+	cr_assert_str_eq(frame_workspace_name(FRAME_WORKSPACE_OVERLAY), "overlay");
+	cr_assert_str_eq(frame_workspace_name(FRAME_WORKSPACE_OVERLAY_MEMORY), "overlay in memory");
+}

@@ -28,6 +28,8 @@ static const struct image_limits good_limits = {
 	.output_bytes = 1 << 20,
 	.cpu_permille = 0,
 	.io_bytes_per_s = 0,
+	.session_bytes = 1 << 20,
+	.session_files = 100,
 };
 
 static void add_mounts(struct image_builder *b)
@@ -50,6 +52,8 @@ static void add_mounts(struct image_builder *b)
 		{IMAGE_MOUNT_FILE, IMAGE_MOUNT_READONLY, "", "/etc/empty", 0, 0},
 		{IMAGE_MOUNT_OVERLAY, 0, "/opt/cache", "/opt/cache", 0, 4096},
 		{IMAGE_MOUNT_WORKSPACE, 0, NULL, NULL, 0, 0},
+		{IMAGE_MOUNT_DATA, IMAGE_MOUNT_READONLY, NULL, "/toolcell/data", 0, 0},
+		{IMAGE_MOUNT_BASE, 0, NULL, "/toolcell/base", 0, 0},
 	};
 	static_assert(ARRAY_SIZE(rows) == IMAGE_MOUNT_TYPE_N, "one mount of every type");
 
@@ -116,6 +120,7 @@ static struct image_builder *good_builder(void)
 		.rules_count = 2,
 		.env_count = 2,
 		.insns_count = 2,
+		.change_rules = IMAGE_NONE,
 		.limits = good_limits,
 	};
 
@@ -327,6 +332,8 @@ static const struct {
 	{CELL(0, require), UINT32_MAX},
 	{CELL(0, landlock_abi_min), 1001},
 	{CELL(0, landlock_abi_min), UINT32_MAX},
+	{CELL(0, fallback), IMAGE_FALLBACK_N},
+	{CELL(0, change_rules), 0x7fffffff},
 	{CELL(0, net), IMAGE_NET_N},
 	{CELL(0, net), UINT32_MAX},
 	{CELL(0, hostname), IMAGE_NONE},
@@ -368,6 +375,9 @@ static const struct {
 	{LIMIT(output_bytes), UINT64_MAX},
 	{LIMIT(cpu_permille), UINT64_MAX},
 	{LIMIT(io_bytes_per_s), UINT64_MAX},
+	{LIMIT(session_bytes), 0},
+	{LIMIT(session_files), 0},
+	{LIMIT(session_files), UINT64_MAX},
 	{MOUNT(BIND, type), IMAGE_MOUNT_TYPE_N},
 	{MOUNT(BIND, type), UINT32_MAX},
 	{MOUNT(BIND, type), IMAGE_MOUNT_WORKSPACE},
@@ -492,6 +502,7 @@ static int seal_with(size_t field, const char *text)
 		.hostname = image_builder_string(b, "cell"),
 		.home = image_builder_string(b, "/home/x"),
 		.insns_count = 2,
+		.change_rules = IMAGE_NONE,
 		.limits = good_limits,
 	};
 	int r;

@@ -1,10 +1,13 @@
 /*
- * Theory of operation: the catalog holds more of a tool than a driver is told (argv templates,
+ * Theory of operation: the tools of a catalog, or of manifests, as the three dialects write them in a
+ * request: MCP's tools/list, Anthropic's "tools" and OpenAI's "tools". Only names differ; schemas are
+ * those of the manifests. A catalog holds more of a tool than a driver is told (argv templates,
  * environment, limits); only the members named here leave.
  */
 #include <string.h>
 
-#include "rpc/internal.h"
+#include "base/macros.h"
+#include "manifest/manifest.h"
 
 /* Members of an MCP Tool, in the order in which people read them. */
 static const char *const mcp_members[] = {
@@ -19,7 +22,8 @@ static json_t *mcp_tool(json_t *tool)
 	for (size_t i = 0; i < ARRAY_SIZE(mcp_members); i++) {
 		json_t *value = json_object_get(tool, mcp_members[i]);
 
-		if (value && json_object_set(shown, mcp_members[i], value) < 0) {
+		if (value && !json_is_null(value) &&
+		    json_object_set(shown, mcp_members[i], value) < 0) {
 			json_decref(shown);
 			return NULL;
 		}
@@ -51,7 +55,15 @@ static const struct {
 	{"openai", openai_tool},
 };
 
-json_t *rpc_tools_format(json_t *tools, const char *format)
+bool manifest_format_is_known(const char *format)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++)
+		if (strcmp(formats[i].name, format) == 0)
+			return true;
+	return false;
+}
+
+json_t *manifest_tools_format(json_t *tools, const char *format)
 {
 	json_t *list;
 	json_t *tool;

@@ -1,0 +1,391 @@
+#!/usr/bin/env python3
+"""The workspace as an overlay, through the real engine: what calls see, what is kept, what is committed."""
+
+import json
+import os
+import random
+import shutil
+import socket
+import stat
+import subprocess
+import unittest
+from pathlib import Path
+
+from harness import CellTest, main
+
+
+def git_works():
+    return shutil.which("git") is not None
+
+
+def snapshot_of(top):
+    """Everything below a folder that a commit must bring over: kinds, modes, contents, targets."""
+    found = {}
+    for base, dirs, files in os.walk(top):
+        for name in dirs + files:
+            path = os.path.join(base, name)
+            st = os.lstat(path)
+            key = os.path.relpath(path, top)
+            if stat.S_ISLNK(st.st_mode):
+                found[key] = ("link", os.readlink(path))
+            elif stat.S_ISDIR(st.st_mode):
+                found[key] = ("folder", stat.S_IMODE(st.st_mode))
+            else:
+                found[key] = ("file", stat.S_IMODE(st.st_mode), Path(path).read_bytes())
+    return found
+
+
+class Overlay(CellTest):
+    def git(self, *args, cwd=None):
+        env = dict(os.environ, GIT_CONFIG_GLOBAL="/dev/null", GIT_CONFIG_SYSTEM="/dev/null",
+                   GIT_AUTHOR_NAME="t", GIT_AUTHOR_EMAIL="t@example.org", GIT_COMMITTER_NAME="t",
+                   GIT_COMMITTER_EMAIL="t@example.org")
+        done = subprocess.run(["git", *args], cwd=cwd or self.workspace, env=env, capture_output=True, text=True,
+                              check=False)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return done.stdout
+
+    def ok(self, engine, command, **more):
+        result = engine.bash(command, **more)
+        self.assertOk(result)
+        return result
+
+    def commit(self, engine, **arguments):
+        return engine.call("changes_commit", arguments)
+
+
+class Sees(Overlay):
+    files = {"kept": "kept\n", "folder/inner": "inner\n"}
+
+    def test_the_workspace_is_untouched_until_commit(self):
+        before = snapshot_of(self.workspace)
+        engine = self.engine()
+        result = self.ok(engine, "echo new >new; echo more >>kept; rm -r folder; mkdir folder; echo x >folder/x")
+        self.assertEqual(result["enforced"]["workspace"], "overlay")
+        self.assertEqual(snapshot_of(self.workspace), before)
+        changes = result["changes"]
+        self.assertEqual((changes["modified"], changes["deleted"]), (1, 1))
+        self.assertEqual({c["path"] for c in changes["files"]}, {"new", "kept", "folder/inner", "folder/x"})
+        self.assertTrue(all(c["by_call"] for c in changes["files"]))
+        again = self.ok(engine, "cat new kept folder/x")
+        self.assertEqual(again["stdout"]["text"], "new\nkept\nmore\nx\n")
+        self.assertFalse(any(c["by_call"] for c in again["changes"]["files"]))
+        self.assertOk(self.commit(engine))
+        self.assertEqual((self.workspace / "kept").read_text(), "kept\nmore\n")
+        self.assertEqual((self.workspace / "folder/x").read_text(), "x\n")
+        self.assertFalse((self.workspace / "folder/inner").exists())
+
+    def test_what_was_only_read_is_no_change(self):
+        result = self.ok(self.engine(), "cat kept folder/inner; touch -r kept kept; chmod --reference=kept kept")
+        self.assertEqual(result["changes"]["files"], [])
+
+    def test_a_session_goes_on_in_the_next_engine(self):
+        engine = self.engine()
+        session = self.ok(engine, "echo one >one")["changes"]["session"]
+        engine.close()
+        again = self.engine()
+        result = self.ok(again, "cat one")
+        self.assertEqual(result["stdout"]["text"], "one\n")
+        self.assertEqual(result["changes"]["session"], session)
+
+    def test_a_session_survives_the_death_of_its_engine(self):
+        engine = self.engine()
+        self.ok(engine, "echo one >one")
+        engine.child.kill()
+        engine.child.wait()
+        again = self.engine()
+        self.assertEqual(self.ok(again, "cat one")["stdout"]["text"], "one\n")
+
+    def test_two_engines_do_not_share_a_session(self):
+        first, second = self.engine(), self.engine()
+        self.ok(first, "echo one >one")
+        self.ok(second, "echo two >two; test ! -e one")
+        self.ok(first, "test ! -e two")
+
+    def test_calls_at_once_see_one_state(self):
+        engine = self.engine()
+        self.ok(engine, "touch lock")
+        calls = [engine.start_call("Bash", {"command": "for i in 1 2 3 4 5; do flock lock sh -c 'echo x >>sum'; done"})
+                 for _ in range(4)]
+        for call in calls:
+            self.assertOk(engine.finish_call(call))
+        self.assertEqual(self.ok(engine, "wc -l <sum")["stdout"]["text"].strip(), "20")
+
+    def test_a_tool_that_only_reads_sees_the_session(self):
+        engine = self.engine()
+        self.ok(engine, "echo fresh >new")
+        result = engine.call("Read", {"file_path": "new"})
+        self.assertOk(result)
+        self.assertEqual(result["data"]["content"], "fresh\n")
+
+    def test_a_socket_of_the_host_in_the_workspace_cannot_be_reached(self):
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        path = str(self.workspace / "s")
+        try:
+            listener.bind(path)
+        except OSError:
+            self.skipTest("the path of the workspace is too long for a socket")
+        os.chmod(path, 0o777)
+        listener.listen()
+        result = self.engine().bash("python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"s\"); print(\"in\")'")
+        self.assertNotIn("in\n", result["stdout"]["text"])
+        self.assertEqual(result["status"], "failed")
+
+
+class Held(Overlay):
+    files = {"f": "f\n", ".mcp.json": "{}\n"}
+
+    def test_protected_paths_and_links_that_lead_out_stay_behind(self):
+        engine = self.engine()
+        self.ok(engine, "mkdir -p .git/hooks sub; echo id >.git/hooks/pre-commit; echo evil >.mcp.json; echo 'gitdir: x' >sub/.git;"
+                        "ln -s /etc/passwd out; ln -s ../../up up; ln -s f in; mkfifo fifo; echo good >good")
+        listed = engine.call("changes", {"operation": "list"})["data"]["changes"]
+        verdicts = {c["path"]: c["verdict"] for c in listed}
+        for path, verdict in ((".git/hooks/pre-commit", "protected"), (".mcp.json", "protected"),
+                              ("sub/.git", "protected"), ("out", "link_out"), ("up", "link_out"), ("in", "free"),
+                              ("fifo", "special"), ("good", "free")):
+            self.assertEqual(verdicts.get(path), verdict, json.dumps(listed))
+        rules = {c["path"]: c.get("rule") for c in listed}
+        self.assertIn("/workspace/protect/", rules[".mcp.json"])
+        self.commit(engine)
+        self.assertEqual((self.workspace / ".mcp.json").read_text(), "{}\n")
+        self.assertEqual(sorted(p.name for p in self.workspace.iterdir() if p.name != ".git"),
+                         [".mcp.json", "f", "good", "in", "sub"])
+        self.assertFalse((self.workspace / ".git/hooks/pre-commit").exists())
+        self.assertEqual(list((self.workspace / "sub").iterdir()), [])
+
+    def test_set_id_bits_are_not_committed(self):
+        engine = self.engine()
+        self.ok(engine, "cp /usr/bin/true t; chmod 755 t")
+        self.commit(engine)
+        self.assertEqual(stat.S_IMODE((self.workspace / "t").stat().st_mode), 0o755)
+
+    def test_an_edit_of_the_persons_own_is_a_conflict(self):
+        engine = self.engine()
+        self.ok(engine, "echo session >f; echo other >o")
+        self.write("f", "person\n")
+        result = self.commit(engine)
+        self.assertEqual((self.workspace / "f").read_text(), "person\n")
+        self.assertEqual((self.workspace / "o").read_text(), "other\n")
+        self.assertIn("conflict", json.dumps(result["data"]))
+        self.commit(engine, overwrite=["f"])
+        self.assertEqual((self.workspace / "f").read_text(), "session\n")
+
+    def test_discard_throws_away_what_is_named(self):
+        engine = self.engine()
+        self.ok(engine, "echo a >a; echo b >b; rm f")
+        self.assertOk(engine.call("changes_discard", {"paths": ["a", "f"]}))
+        result = self.ok(engine, "ls")
+        self.assertEqual(result["stdout"]["text"], "b\nf\n")
+        self.assertEqual([c["path"] for c in result["changes"]["files"]], ["b"])
+        self.assertOk(engine.call("changes_discard", {}))
+        self.assertEqual(self.ok(engine, "ls")["stdout"]["text"], "f\n")
+
+    def test_the_owner_stays(self):
+        engine = self.engine()
+        self.ok(engine, "echo new >new; echo more >>f")
+        self.commit(engine)
+        owner = self.workspace.stat()
+        for name in ("new", "f"):
+            st = (self.workspace / name).stat()
+            self.assertEqual((st.st_uid, st.st_gid), (owner.st_uid, owner.st_gid), name)
+
+    def test_a_session_is_bounded(self):
+        engine = self.engine(policy=self.policy(limits={"session_size": "8MiB", "session_files": 100}))
+        result = engine.bash("head -c 64M /dev/zero >big; sleep 5; echo survived")
+        self.assertEnded(result, "stopped", "disk_limit")
+        self.assertEqual(engine.bash("true")["status"], "refused")
+        self.assertOk(engine.call("changes_discard", {}))
+        self.ok(engine, "true")
+        result = engine.bash("i=0; while [ $i -lt 5000 ]; do : >f$i; i=$((i+1)); done; sleep 5")
+        self.assertEnded(result, "stopped", "disk_limit")
+
+
+class Branches(Overlay):
+    files = {"f": "zero\n"}
+
+    def session(self, engine, operation, **more):
+        result = engine.call("session", {"operation": operation, **more})
+        self.assertOk(result)
+        return result["data"]
+
+    def test_snapshot_and_rollback(self):
+        engine = self.engine()
+        self.ok(engine, "echo one >f")
+        number = self.session(engine, "snapshot")["snapshot"]
+        self.ok(engine, "echo two >f; echo g >g")
+        self.session(engine, "rollback", snapshot=number)
+        self.assertEqual(self.ok(engine, "cat f; ls")["stdout"]["text"], "one\nf\n")
+        self.session(engine, "rollback", snapshot=0)
+        result = self.ok(engine, "cat f")
+        self.assertEqual(result["stdout"]["text"], "zero\n")
+        self.assertEqual(result["changes"]["files"], [])
+
+    def test_forks_are_worked_on_side_by_side_and_one_is_kept(self):
+        engine = self.engine()
+        self.ok(engine, "echo base >base")
+        forks = [self.session(engine, "fork")["session"] for _ in range(3)]
+        calls = []
+        for i, fork in enumerate(forks):
+            calls.append(engine.request("tools/call", {
+                "name": "Bash", "arguments": {"command": f"sleep 0.2; cat base; echo {i} >try; cat try"},
+                "_meta": {"toolcell/session": fork}}))
+        for i, call in enumerate(calls):
+            result = engine.finish_call(call)
+            self.assertEqual(result["stdout"]["text"], f"base\n{i}\n")
+            self.assertEqual(result["changes"]["session"], forks[i])
+        self.ok(engine, "test ! -e try")
+        self.assertOk(engine.call("changes_commit", {"session": forks[1]}))
+        self.assertEqual((self.workspace / "try").read_text(), "1\n")
+        for fork in forks:
+            self.session(engine, "drop", session=fork)
+
+
+@unittest.skipUnless(git_works(), "git is not installed")
+class Git(Overlay):
+    def setUp(self):
+        super().setUp()
+        self.write("a", "a\n")
+        self.git("init", "-q", "-b", "main")
+        self.git("add", "a")
+        self.git("commit", "-qm", "first")
+
+    def in_cell(self, engine, command):
+        return self.ok(engine, "export GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@example.org GIT_COMMITTER_NAME=t "
+                               f"GIT_COMMITTER_EMAIL=t@example.org; set -e; {command}")
+
+    def test_a_commit_made_inside_appears_on_commit(self):
+        engine = self.engine()
+        self.in_cell(engine, "git status --short; echo b >b; git add b; git commit -qm second; git log --oneline | wc -l")
+        self.assertEqual(self.git("log", "--format=%s").split(), ["first"])
+        self.assertOk(self.commit(engine))
+        self.assertEqual(self.git("log", "--format=%s").split(), ["second", "first"])
+        self.assertEqual(self.git("status", "--short"), "")
+        self.git("fsck", "--strict")
+
+    def test_branches_worktrees_and_stash_work_inside(self):
+        engine = self.engine()
+        result = self.in_cell(engine, "git switch -qc topic; echo t >>a; git commit -qam topic; git worktree add -q wt main;"
+                                      "cd wt; git status --short; echo w >w; git add w; git commit -qm worktree; cd ..;"
+                                      "git log --format=%s main; echo dirty >>a; git stash -q; git stash pop -q")
+        self.assertIn("worktree", result["stdout"]["text"])
+        self.commit(engine)
+        self.assertEqual(self.git("log", "--format=%s", "main").split(), ["worktree", "first"])
+
+    def test_a_submodule_works_inside(self):
+        self.git("init", "-q", "-b", "main", "lib")
+        lib = self.workspace / "lib"
+        (lib / "l").write_text("l\n")
+        self.git("add", "l", cwd=lib)
+        self.git("commit", "-qm", "lib", cwd=lib)
+        engine = self.engine()
+        result = self.in_cell(engine, "git -c protocol.file.allow=always submodule --quiet add file://$PWD/lib mod; cat mod/l; git submodule status")
+        self.assertIn("l\n", result["stdout"]["text"])
+        listed = {c["path"]: c["verdict"] for c in engine.call("changes", {"operation": "list"})["data"]["changes"]}
+        self.assertEqual(listed[".gitmodules"], "protected")
+
+
+OPERATIONS = (
+    "echo {n} >{a}", "echo {n} >>{a}", "rm -rf {a}", "mkdir -p {a}", "mkdir -p {a} && echo {n} >{a}/x{n}",
+    "mv {a} {b}", "cp -a {a} {b}", "chmod 700 {a}", "chmod 644 {a}", "ln -sfn {leaf} {a}", "truncate -s 10000 {a}",
+    "rm -rf {a} && mkdir {a} && echo {n} >{a}/again", "touch {a}", "rmdir {a}", "rm -rf {a}; echo {n} >{a}",
+    "ln {a} {b}",
+)
+
+
+def random_script(rng, lines):
+    names = ["a", "b", "c", "d/a", "d/b", "d/e/a", "d/e/f", "g", "g/h"]
+    out = []
+    for n in range(lines):
+        a, b = rng.choice(names), rng.choice(names)
+        out.append(rng.choice(OPERATIONS).format(a=a, b=b, n=n, leaf=rng.choice(["a", "b", "none"])))
+    return "".join(f"({line}) 2>/dev/null\n" for line in out) + "true\n"
+
+
+class Random(Overlay):
+    """Random operations in a cell, held against the same operations on a plain copy."""
+
+    files = {"a": "a\n", "b": "b\n", "d/a": "da\n", "d/e/a": "dea\n", "d/e/f": "def\n", "g/h": "gh\n"}
+
+    def plain(self, top, script):
+        subprocess.run(["bash", "-c", "umask 022\n" + script], cwd=top, check=False, stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL)
+
+    def copy_of(self, name):
+        copy = self.sessions.parent / f"{self.sessions.name}-{name}"
+        self.addCleanup(shutil.rmtree, copy, ignore_errors=True)
+        shutil.copytree(self.workspace, copy, symlinks=True)
+        return copy
+
+    def test_commit_makes_the_workspace_what_the_session_saw(self):
+        seed = random.SystemRandom().randrange(1 << 32)
+        rng = random.Random(seed)
+        engine = self.engine()
+        for turn in range(6):
+            copy = self.copy_of(f"copy{turn}")
+            for _ in range(rng.randrange(1, 4)):
+                script = random_script(rng, rng.randrange(1, 25))
+                self.plain(copy, script)
+                self.ok(engine, script)
+                if rng.random() < 0.3:
+                    self.assertOk(engine.call("session", {"operation": "snapshot"}))
+            self.assertOk(self.commit(engine))
+            self.assertEqual(snapshot_of(self.workspace), snapshot_of(copy), f"seed {seed}, turn {turn}")
+            result = self.ok(engine, "true")
+            self.assertEqual(result["changes"]["files"], [], f"seed {seed}, turn {turn}")
+
+    def test_discard_and_rollback_bring_back_what_was(self):
+        seed = random.SystemRandom().randrange(1 << 32)
+        rng = random.Random(seed)
+        engine = self.engine()
+        before = snapshot_of(self.workspace)
+        copy = self.copy_of("copy")
+        script = random_script(rng, 12)
+        self.plain(copy, script)
+        self.ok(engine, script)
+        number = engine.call("session", {"operation": "snapshot"})["data"]["snapshot"]
+        self.ok(engine, random_script(rng, 20))
+        self.assertOk(engine.call("session", {"operation": "rollback", "snapshot": number}))
+        seen = self.ok(engine, "tar cf - . | sha256sum; find . -printf '%P %y %m %l\\n' | sort")["stdout"]["text"]
+        want = subprocess.run(["bash", "-c", "find . -printf '%P %y %m %l\\n' | sort"], cwd=copy, text=True,
+                              capture_output=True, check=True).stdout
+        self.assertEqual(seen.split("\n", 1)[1].split("\n", 1)[1], want.split("\n", 1)[1], f"seed {seed}")
+        self.assertOk(engine.call("changes_discard", {}))
+        self.assertEqual(snapshot_of(self.workspace), before, f"seed {seed}")
+        self.assertEqual(self.ok(engine, "true")["changes"]["files"], [], f"seed {seed}")
+
+
+class Direct(Overlay):
+    files = {".vscode/settings.json": "{}\n", ".git/config": "[core]\n", "f": "f\n"}
+
+    def direct(self):
+        return self.engine(policy=self.policy(workspace={
+            "mode": "direct", "protect": [".vscode", ".git/config", ".git/hooks", ".mcp.json"]}))
+
+    def test_protected_paths_that_exist_are_read_only(self):
+        engine = self.direct()
+        for command in ("echo evil >.vscode/settings.json", "echo evil >.vscode/tasks.json", "rm -r .vscode", "mv .vscode v",
+                        "echo evil >.git/config"):
+            with self.subTest(command=command):
+                self.assertEqual(engine.bash(command)["status"], "failed")
+        self.assertEqual((self.workspace / ".vscode/settings.json").read_text(), "{}\n")
+        self.assertEqual((self.workspace / ".git/config").read_text(), "[core]\n")
+        self.ok(engine, "echo more >>f")
+        self.assertEqual((self.workspace / "f").read_text(), "f\nmore\n")
+
+    def test_protected_paths_that_come_to_stand_are_moved_aside(self):
+        result = self.direct().bash("echo '{}' >.mcp.json; mkdir -p .git/hooks; echo id >.git/hooks/pre-commit")
+        self.assertFalse((self.workspace / ".mcp.json").exists())
+        self.assertFalse((self.workspace / ".git/hooks").exists())
+        self.assertTrue(any(d["layer"] == "protected" and ".mcp.json" in d["object"] for d in result["denials"]),
+                        json.dumps(result["denials"]))
+
+    def test_a_protected_path_cannot_be_gone_around_by_its_parent(self):
+        self.direct().bash("mv .git g2; mkdir .git; echo evil >.git/config")
+        config = self.workspace / ".git/config"
+        self.assertTrue(not config.exists() or config.read_text() == "[core]\n", "an evil configuration is in place")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+/* What comes into being at a protected path is moved aside, whatever the tool has done to prevent it. */
+#include "init/quarantine.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "workspace/changes.h"
+
+static char top[64];
+static struct rules rules;
+static struct quarantine quarantine;
+static struct changes_writer writer;
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+static void setup(void)
+{
+	char *data = aligned_alloc(8, CHANGES_BYTES_MAX);
+
+	(void)snprintf(top, sizeof(top), "/var/tmp/toolcell-quarantine.XXXXXX");
+	cr_assert_not_null(mkdtemp(top));
+	cr_assert_eq(chdir(top), 0);
+	changes_begin(&writer, data);
+}
+
+static void teardown(void)
+{
+	(void)chmod("d", 0700);
+	(void)nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	free(writer.data);
+}
+
+/* A case that is skipped does not come to its end. */
+static void skip(const char *why)
+{
+	teardown();
+	cr_skip_test("%s", why);
+}
+
+TestSuite(quarantine, .init = setup, .fini = teardown);
+
+static void begin(const char *text)
+{
+	struct err err = {0};
+
+	cr_assert_eq(rules_parse(text, &rules, &err), 0, "%s", err.text);
+	cr_assert_eq(quarantine_begin(&quarantine, &rules, top), 0);
+}
+
+static void put(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+
+	cr_assert_geq(fd, 0, "%s: %m", path);
+	(void)close(fd);
+}
+
+static bool exists(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+/* "PATH > NOW;" for each record. */
+static const char *end(void)
+{
+	static char text[1024];
+	const struct changes_header *h = NULL;
+	struct changes_entry entry;
+	struct err err = {0};
+	size_t offset = 0, len = 0;
+
+	quarantine_end(&quarantine, &rules, &writer);
+	cr_assert_eq(changes_decode(writer.data, writer.used, &h, &err), 0, "%s", err.text);
+	text[0] = '\0';
+	while (changes_next(h, &offset, &entry) > 0) {
+		cr_expect_eq(entry.record.verdict, CHANGE_PROTECTED);
+		cr_expect_eq(!!(entry.record.flags & CHANGES_QUARANTINED), entry.from[0] != '\0');
+		cr_expect_neq(entry.pointer[0], '\0');
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s > %s;", entry.path,
+					entry.from);
+	}
+	cr_expect_eq(h->held, h->n);
+	return text;
+}
+
+Test(quarantine, what_was_there_and_what_did_not_come_stays)
+{
+	put(".vscode");
+	begin("P\t.vscode\tp\nP\t.mcp.json\tp\nS\ttarget\tp\nP\t*.sh\tp\n");
+	put("target");
+	put("a.sh");
+	cr_expect_str_eq(end(), "");
+	cr_expect(exists(".vscode") && exists("target") && exists("a.sh"));
+}
+
+Test(quarantine, what_came_is_moved_and_told)
+{
+	begin("P\t.mcp.json\tp#/0\nP\t**/.git/hooks\tp#/1\n");
+	put(".mcp.json");
+	put(".mcp.json.refused-by-toolcell");
+	cr_assert_eq(mkdir(".git", 0755), 0);
+	cr_assert_eq(mkdir(".git/hooks", 0755), 0);
+	cr_expect_str_eq(end(), ".mcp.json > .mcp.json.refused-by-toolcell.1;"
+				".git/hooks > .git/hooks.refused-by-toolcell;");
+	cr_expect(!exists(".mcp.json") && !exists(".git/hooks"));
+	cr_expect(exists(".git/hooks.refused-by-toolcell"));
+}
+
+Test(quarantine, a_link_in_the_way_is_moved_and_never_followed)
+{
+	begin("P\t.cargo/config.toml\tp\n");
+	cr_assert_eq(mkdir("x", 0755), 0);
+	put("x/config.toml");
+	cr_assert_eq(symlink("x", ".cargo"), 0);
+	cr_expect_str_eq(end(), ".cargo > .cargo.refused-by-toolcell;");
+	cr_expect(exists("x/config.toml") && !exists(".cargo"));
+}
+
+Test(quarantine, a_link_that_was_in_the_way_before_is_the_owners)
+{
+	cr_assert_eq(mkdir("x", 0755), 0);
+	cr_assert_eq(symlink("x", ".cargo"), 0);
+	begin("P\t.cargo/config.toml\tp\n");
+	put("x/config.toml");
+	cr_expect_str_eq(end(), "");
+}
+
+Test(quarantine, a_dangling_link_counts)
+{
+	begin("P\t.mcp.json\tp\n");
+	cr_assert_eq(symlink("/nowhere", ".mcp.json"), 0);
+	cr_expect_str_eq(end(), ".mcp.json > .mcp.json.refused-by-toolcell;");
+}
+
+Test(quarantine, folders_are_free_where_only_files_are_protected)
+{
+	begin("F\t.git\tp\n");
+	cr_assert_eq(mkdir(".git", 0755), 0);
+	cr_expect_str_eq(end(), "");
+	cr_assert_eq(rmdir(".git"), 0);
+	put(".git");
+	cr_expect_str_eq(end(), ".git > .git.refused-by-toolcell;");
+}
+
+Test(quarantine, a_folder_made_unwritable_is_no_obstacle)
+{
+	struct stat st;
+
+	if (geteuid() == 0)
+		skip("root writes everywhere");
+	begin("P\td/protected\tp\n");
+	cr_assert_eq(mkdir("d", 0755), 0);
+	put("d/protected");
+	cr_assert_eq(chmod("d", 0555), 0);
+	cr_expect_str_eq(end(), "d/protected > d/protected.refused-by-toolcell;");
+	cr_assert_eq(stat("d", &st), 0);
+	cr_expect_eq(st.st_mode & 07777, 0555);
+}
+
+Test(quarantine, a_folder_made_unreadable_is_told)
+{
+	if (geteuid() == 0)
+		skip("root reads everywhere");
+	begin("P\td/protected\tp\n");
+	cr_assert_eq(mkdir("d", 0755), 0);
+	put("d/protected");
+	cr_assert_eq(chmod("d", 0), 0);
+	cr_expect_str_eq(end(), "d > ;");
+}
