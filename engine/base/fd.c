@@ -33,6 +33,24 @@ ssize_t fd_read_full(int fd, void *data, size_t len)
 	return (ssize_t)got;
 }
 
+ssize_t fd_pread_full(int fd, void *data, size_t len, off_t at)
+{
+	size_t got = 0;
+
+	while (got < len) {
+		ssize_t n = pread(fd, (char *)data + got, len - got, at + (off_t)got);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		got += (size_t)n;
+	}
+	return (ssize_t)got;
+}
+
 int fd_write_full(int fd, const void *data, size_t len)
 {
 	size_t put = 0;

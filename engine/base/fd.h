@@ -37,6 +37,9 @@ static inline int fd_take(int *fd)
  */
 MUST_USE ssize_t fd_read_full(int fd, void *data, size_t len);
 
+/** fd_pread_full - the same from @at on; the descriptor's own offset stays */
+MUST_USE ssize_t fd_pread_full(int fd, void *data, size_t len, off_t at);
+
 /** fd_write_full - write all of it; retries EINTR.  Return: 0 or -errno. */
 MUST_USE int fd_write_full(int fd, const void *data, size_t len);
 

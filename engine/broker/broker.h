@@ -55,13 +55,21 @@ MUST_USE int broker_run_one(const struct broker_config *config, const char *tool
 			    const char *arguments_json, char **ret_result, char **ret_text,
 			    struct err *err);
 
+/* What `exec` has to say of one call, whose stdio was passed through. */
+struct broker_exec {
+	const struct image *image;
+	const struct image_cell *cell;
+	const struct frame_ended *ended;
+	const struct frame_ready *ready;
+	const char *tool;
+	const char *session; /* name of the branch; NULL: none */
+	int summary;	     /* memfd that init wrote to; -1: none */
+};
+
 /**
- * broker_result_from_frame - the result object for `exec --result`, where stdio was passed through
+ * broker_result_from_frame - the result object for `exec --result`
  * @ret: malloc'ed JSON text; caller frees
  */
-MUST_USE int broker_result_from_frame(const struct image *image, const struct image_cell *cell,
-				      const struct frame_ended *ended,
-				      const struct frame_ready *ready, const char *tool, char **ret,
-				      struct err *err);
+MUST_USE int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct err *err);
 
 #endif

@@ -111,11 +111,9 @@ static json_t *files_json(const struct changes_header *header, bool marks)
 }
 
 /* @marks: say which of the files this very call has changed */
-static json_t *summary_json(const struct call *c, const struct changes_header *header, bool marks)
+static json_t *summary_json(const char *session, const struct changes_header *header, bool marks)
 {
-	char name[BRANCH_NAME_BYTES];
 	char uri[BRANCH_NAME_BYTES + sizeof(BROKER_URI_CHANGES)];
-	const char *session = branch_name(c->broker, c->branch, name);
 	json_t *all = json_pack("{s:s?}", "session", session);
 	json_t *rest;
 
@@ -191,15 +189,17 @@ static void note_held(struct call *c, const struct changes_header *header)
 static void take_overlay(struct call *c, const struct changes_header *header)
 {
 	struct branch *branch = &c->broker->branches[c->branch];
+	char name[BRANCH_NAME_BYTES];
+	const char *session = branch_name(c->broker, c->branch, name);
 
 	note_held(c, header);
 	json_decref(branch->changes);
-	branch->changes = summary_json(c, header, false);
+	branch->changes = summary_json(session, header, false);
 	branch->measured = true;
 	branch->bytes = header->layer_bytes;
 	branch->files = header->layer_files;
 	c->over_quota = header->flags & CHANGES_OVER_QUOTA;
-	c->changes = summary_json(c, header, true);
+	c->changes = summary_json(session, header, true);
 	c->changes_missing = !c->changes;
 }
 
@@ -237,6 +237,20 @@ static void take_direct(struct call *c, const struct changes_header *header)
 static bool is_overlay(uint32_t workspace)
 {
 	return workspace == FRAME_WORKSPACE_OVERLAY || workspace == FRAME_WORKSPACE_OVERLAY_MEMORY;
+}
+
+json_t *changes_of_summary(int fd, const char *session)
+{
+	const struct changes_header *header = NULL;
+	void *data = malloc(CHANGES_BYTES_MAX);
+	ssize_t n = data ? pread(fd, data, CHANGES_BYTES_MAX, 0) : -1;
+	json_t *changes = NULL;
+
+	if (n == (ssize_t)CHANGES_BYTES_MAX &&
+	    changes_decode(data, CHANGES_BYTES_MAX, &header, NULL) == 0)
+		changes = summary_json(session, header, true);
+	free(data);
+	return changes;
 }
 
 static void take_summary(struct call *c)
@@ -322,12 +336,12 @@ bool changes_refuse_over_quota(struct call *c)
 			       limits->session_files);
 	if (r == 0)
 		r = buf_puts(&text, ": commit or discard");
-	(void)snprintf(rule, sizeof(rule), "policies/%.128s.json#/workspace/quota",
-		       c->broker->policy);
+	(void)snprintf(rule, sizeof(rule), "policies/%.128s.json#/limits/%s", c->broker->policy,
+		       bytes ? "session_size" : "session_files");
 	broker_call_refuse(
 		c, "write", "the session's layers", rule,
 		"commit or discard changes (changes_commit, changes_discard, or toolcell "
-		"changes on the command line), or raise workspace.quota in the policy",
+		"changes on the command line), or raise that limit in the policy",
 		r == 0 ? text.data : "the session is full: commit or discard");
 	buf_fini(&text);
 	return true;

@@ -2,6 +2,7 @@
 #ifndef TOOLCELL_BROKER_CHANGES_H
 #define TOOLCELL_BROKER_CHANGES_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,13 @@ MUST_USE int changes_open(struct call *c);
  * Never fails the call: what cannot be told is null, and enforced.missing says so.
  */
 void changes_take(struct call *c);
+
+/**
+ * changes_of_summary - `changes` of a call that had no broker (exec)
+ * @fd: memfd as of changes_open; borrowed
+ * @session: its name.  Return: new reference; NULL where nothing was told.
+ */
+json_t *changes_of_summary(int fd, const char *session);
 
 /**
  * changes_refuse_over_quota - a call that writes where the session is full is DONE and says so

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/changes.h"
 #include "broker/inner.h"
 #include "broker/result.h"
 #include "broker/state.h"
@@ -95,14 +96,19 @@ static json_t *agent_of(const struct image *image)
 	return name;
 }
 
-int broker_result_from_frame(const struct image *image, const struct image_cell *cell,
-			     const struct frame_ended *ended, const struct frame_ready *ready,
-			     const char *tool, char **ret, struct err *err)
+static bool is_overlay(uint32_t workspace)
 {
-	const char *policy = image_string(image, cell->policy);
+	return workspace == FRAME_WORKSPACE_OVERLAY || workspace == FRAME_WORKSPACE_OVERLAY_MEMORY;
+}
+
+int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct err *err)
+{
+	const struct frame_ended *ended = exec->ended;
+	const char *policy = image_string(exec->image, exec->cell->policy);
+	bool overlay = is_overlay(ended->workspace);
 	const char *status = result_status(ended, false);
 	bool described = strcmp(status, "error") == 0 || strcmp(status, "refused") == 0;
-	json_t *agent = agent_of(image);
+	json_t *agent = agent_of(exec->image);
 	json_t *denials = json_array();
 	json_t *result;
 	char *text;
@@ -118,11 +124,15 @@ int broker_result_from_frame(const struct image *image, const struct image_cell 
 	result = result_new(&(struct result_source){
 		.call = "c-1",
 		.agent = json_string_value(agent),
-		.tool = tool,
+		.tool = exec->tool,
 		.policy = policy,
 		.status = status,
 		.ended = ended,
-		.ready = ready,
+		.ready = exec->ready,
+		.session = overlay ? exec->session : NULL,
+		.changes = overlay && exec->summary >= 0
+				   ? changes_of_summary(exec->summary, exec->session)
+				   : NULL,
 		.error = described ? ended->error : NULL,
 		.out = result_stream("", 0, false, "utf-8", NULL),
 		.err = result_stream("", 0, false, "utf-8", NULL),

@@ -218,22 +218,16 @@ static int read_kept(const struct kept *k, char **ret, size_t *ret_len, const ch
 		     struct err *err)
 {
 	char *data = malloc((size_t)k->bytes + 1);
-	size_t got = 0;
 
 	if (!data)
 		return err_set(err, ENOMEM, "no memory for the resource");
-	while (got < k->bytes) {
-		ssize_t n = pread(k->fd, data + got, (size_t)k->bytes - got, (off_t)got);
-
-		if (n <= 0) {
-			free(data);
-			return err_set(err, EIO, "cannot read what was kept of %s", k->uri);
-		}
-		got += (size_t)n;
+	if (fd_pread_full(k->fd, data, (size_t)k->bytes, 0) != (ssize_t)k->bytes) {
+		free(data);
+		return err_set(err, EIO, "cannot read what was kept of %s", k->uri);
 	}
-	data[got] = '\0';
+	data[k->bytes] = '\0';
 	*ret = data;
-	*ret_len = got;
+	*ret_len = (size_t)k->bytes;
 	*ret_mime = k->mime;
 	return 0;
 }

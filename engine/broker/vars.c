@@ -83,6 +83,29 @@ static int add_policy(struct vars *vars, const struct call *c)
 	return r;
 }
 
+/*
+ * Rule "Y" of workspace/rules.h. What goes into a session's layers is made durable when it is committed,
+ * so it is for a workspace that tools write to directly.
+ */
+static bool wants_sync(const struct call *c)
+{
+	const char *rules = image_string(c->broker->config->image, c->cell->change_rules);
+
+	return rules && !(c->cell->flags & IMAGE_CELL_OVERLAY) &&
+	       (strncmp(rules, "Y\t", 2) == 0 || strstr(rules, "\nY\t"));
+}
+
+/* What a program of ours reads beside its arguments; others find the workspace as they always do. */
+static int add_own(struct vars *vars, const struct call *c)
+{
+	int r = 0;
+
+	if (!c->tool || !manifest_reads_arguments(c->tool))
+		return 0;
+	r = set_pair(vars, "TOOLCELL_WORKSPACE", c->broker->config->workspace);
+	return r == 0 && wants_sync(c) ? set_pair(vars, "TOOLCELL_SYNC", "1") : r;
+}
+
 char **vars_build(const struct call *c)
 {
 	struct vars vars = {.v = calloc(PLAN_ENV_MAX + 1, sizeof(char *))};
@@ -91,9 +114,8 @@ char **vars_build(const struct call *c)
 	if (!vars.v)
 		return NULL;
 	r = add_policy(&vars, c);
-	/* What a program of ours reads beside the arguments; others find the workspace as they always do. */
-	if (r == 0 && c->tool && manifest_reads_arguments(c->tool))
-		r = set_pair(&vars, "TOOLCELL_WORKSPACE", c->broker->config->workspace);
+	if (r == 0)
+		r = add_own(&vars, c);
 	for (char **e = c->expanded.env; e && *e && r == 0; e++)
 		r = set_entry(&vars, strdup(*e));
 	if (r == 0)

@@ -61,13 +61,14 @@ int protect_paths(int root, const char *workspace, const char *text)
 		r = mount_open_target(root, workspace, &dir);
 	for (size_t i = 0; i < rules.n && r == 0; i++) {
 		const struct rule *rule = &rules.rules[i];
+		const char *literal = NULL;
+		size_t len = rule->type == 'S' ? 0 : rule_literal(rule, &literal);
 
-		if (rule->type == 'S' || rule->pattern_len >= sizeof(path))
+		if (len == 0 || len >= sizeof(path))
 			continue;
-		memcpy(path, rule->pattern, rule->pattern_len);
-		path[rule->pattern_len] = '\0';
-		if (!strpbrk(path, "*?["))
-			r = protect_one(dir, path, rule->type == 'P');
+		memcpy(path, literal, len);
+		path[len] = '\0';
+		r = protect_one(dir, path, rule->type == 'P');
 	}
 	return r;
 }

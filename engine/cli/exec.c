@@ -139,8 +139,12 @@ static int seal_plan(const struct exec *x, const struct args *args, int *ret_fd,
 /* Only who is going to be told is worth a walk over what was changed. */
 static int want_summary(struct exec *x, const struct args *args, struct err *err)
 {
-	if (!x->overlay || x->session.id[0] == '\0' ||
-	    !(args->verbose || isatty(STDERR_FILENO) == 1))
+	bool direct = !x->overlay && x->cell->change_rules != IMAGE_NONE &&
+		      !(x->cell->flags & IMAGE_CELL_WORKSPACE_READONLY);
+
+	/* What init has moved aside is always told. */
+	if (!direct && (!x->overlay || x->session.id[0] == '\0' ||
+			!(x->result >= 0 || args->verbose || isatty(STDERR_FILENO) == 1)))
 		return 0;
 	x->summary = memfd_create("toolcell-changes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	/* Its size stays what it is, whatever else becomes of it: we are going to map it. */
@@ -288,8 +292,17 @@ static int write_result(const struct exec *x, const char *tool, struct err *err)
 
 	if (x->result < 0)
 		return 0;
-	r = broker_result_from_frame(&x->session.image, x->cell, &x->ended, &x->ready, tool, &json,
-				     err);
+	r = broker_result_from_frame(
+		&(struct broker_exec){
+			.image = &x->session.image,
+			.cell = x->cell,
+			.ended = &x->ended,
+			.ready = &x->ready,
+			.tool = tool,
+			.session = x->session.id[0] ? x->session.id : NULL,
+			.summary = x->summary,
+		},
+		&json, err);
 	if (r < 0)
 		return r;
 	r = fd_write_full(x->result, json, strlen(json));
@@ -320,23 +333,54 @@ static int run_call(struct exec *x, const struct args *args, struct err *err)
 }
 
 /* "2 added, 1 modified, kept in session k3f9abcd: ..." */
+static void report_kept(const struct exec *x, const struct changes_header *header)
+{
+	char counts[COUNTS_BYTES];
+
+	if (changes_view_kinds(header->kinds, counts, sizeof(counts))[0])
+		ui_line(UI_PLAIN, NULL,
+			"%s, kept in session %s: toolcell changes diff | commit | discard", counts,
+			x->session.id);
+}
+
+/* Made at protected paths of a workspace that is written to directly. */
+static void report_refused(const struct changes_header *header)
+{
+	struct changes_entry e;
+	size_t offset = 0;
+
+	while (changes_next(header, &offset, &e) > 0) {
+		bool moved = e.record.flags & CHANGES_QUARANTINED;
+		char path[ERR_TEXT_MAX];
+		char now[ERR_TEXT_MAX];
+
+		(void)text_quote(path, sizeof(path), e.path, strlen(e.path));
+		(void)text_quote(now, sizeof(now), e.from, strlen(e.from));
+		if (moved)
+			ui_line(UI_WARN, "protected", "%s was made, and moved aside to %s", path,
+				now);
+		else
+			ui_line(UI_BAD, "protected", "%s was made, and could not be moved aside",
+				path);
+	}
+}
+
 static void report_changes(const struct exec *x)
 {
 	void *data = x->summary < 0
 			     ? MAP_FAILED
 			     : mmap(NULL, CHANGES_BYTES_MAX, PROT_READ, MAP_PRIVATE, x->summary, 0);
-	const struct changes_header *header;
-	char counts[COUNTS_BYTES];
+	const struct changes_header *header = NULL;
 
 	if (data == MAP_FAILED)
 		return;
 	/* Init wrote it, which ran beside the tool: what does not fit is not shown. */
-	if (x->ended.workspace == FRAME_WORKSPACE_OVERLAY &&
-	    changes_decode(data, CHANGES_BYTES_MAX, &header, NULL) == 0 &&
-	    changes_view_kinds(header->kinds, counts, sizeof(counts))[0])
-		ui_line(UI_PLAIN, NULL,
-			"%s, kept in session %s: toolcell changes diff | commit | discard", counts,
-			x->session.id);
+	if (changes_decode(data, CHANGES_BYTES_MAX, &header, NULL) < 0)
+		header = NULL;
+	if (header && x->ended.workspace == FRAME_WORKSPACE_OVERLAY)
+		report_kept(x, header);
+	else if (header && x->ended.workspace == FRAME_WORKSPACE_DIRECT)
+		report_refused(header);
 	(void)munmap(data, CHANGES_BYTES_MAX);
 }
 

@@ -240,7 +240,9 @@ static int clone_child(struct launcher *l, struct call *call, struct err *err)
 			.workspace = call->workspace,
 			.branch = call->branch,
 			.summary = session_init_summary(l, call),
-			.summary_fd = call->summary,
+			.summary_fd = session_init_summary(l, call) == INIT_SUMMARY_NONE
+					      ? -1
+					      : call->summary,
 		});
 	if (pid < 0)
 		return err_set(err, -pid, "cannot make the cell's namespaces");

@@ -12,10 +12,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "launch/launch.h"
+#include "wire/changes.h"
 
 void session_receive(struct launcher *l, const struct frame_image *frame)
 {
@@ -168,8 +170,22 @@ static int fall_back(const struct launcher *l, struct call *call, struct err *er
 	return 0;
 }
 
-int session_enter(struct launcher *l, struct call *call, const struct frame_call *frame,
-		  struct err *err)
+/*
+ * Protected paths and the quota are seen to by init whether or not somebody wants to read what it tells:
+ * then it writes into a file that nobody reads.
+ */
+static int make_summary(struct call *call, struct err *err)
+{
+	if (call->summary >= 0)
+		return 0;
+	call->summary = memfd_create("toolcell-changes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (call->summary < 0 || ftruncate(call->summary, (off_t)CHANGES_BYTES_MAX) < 0)
+		return err_set(err, errno, "cannot make room for a summary of changes");
+	return 0;
+}
+
+static int choose_workspace(struct launcher *l, struct call *call, const struct frame_call *frame,
+			    struct err *err)
 {
 	const struct image_cell *cell = call->cell;
 	bool overlay = cell->flags & IMAGE_CELL_OVERLAY;
@@ -196,6 +212,19 @@ int session_enter(struct launcher *l, struct call *call, const struct frame_call
 	return 0;
 }
 
+int session_enter(struct launcher *l, struct call *call, const struct frame_call *frame,
+		  struct err *err)
+{
+	int r = choose_workspace(l, call, frame, err);
+
+	if (r < 0 || session_init_summary(l, call) == INIT_SUMMARY_NONE)
+		return r;
+	r = make_summary(call, err);
+	if (r < 0)
+		session_leave(l, call);
+	return r;
+}
+
 void session_leave(struct launcher *l, struct call *call)
 {
 	if (call->branch > 0)
@@ -207,7 +236,7 @@ enum init_summary session_init_summary(const struct launcher *l, const struct ca
 {
 	const char *rules = image_string(&l->cells.image, call->cell->change_rules);
 
-	if (call->summary < 0 || call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY)
+	if (call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY)
 		return INIT_SUMMARY_NONE;
 	if (call->workspace == FRAME_WORKSPACE_OVERLAY ||
 	    call->workspace == FRAME_WORKSPACE_OVERLAY_MEMORY)

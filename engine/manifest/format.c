@@ -15,6 +15,22 @@ static const char *const mcp_members[] = {
 	"outputSchema", "annotations", "icons",	      "_meta",
 };
 
+/*
+ * Claude Code puts a result of more than 50,000 characters into a file and shows 2,000 of them, unless
+ * the tool says how long its results are. This is what a page of Read comes to, with its JSON.
+ */
+#define RESULT_CHARS_KEY "anthropic/maxResultSizeChars"
+#define RESULT_CHARS 250000
+
+static int add_result_size(json_t *shown)
+{
+	json_t *meta = json_object_get(shown, "_meta");
+
+	return meta ? 0
+		    : json_object_set_new(shown, "_meta",
+					  json_pack("{s:i}", RESULT_CHARS_KEY, RESULT_CHARS));
+}
+
 static json_t *mcp_tool(json_t *tool)
 {
 	json_t *shown = json_object();
@@ -27,6 +43,10 @@ static json_t *mcp_tool(json_t *tool)
 			json_decref(shown);
 			return NULL;
 		}
+	}
+	if (shown && add_result_size(shown) < 0) {
+		json_decref(shown);
+		return NULL;
 	}
 	return shown;
 }

@@ -56,6 +56,7 @@ struct image_builder *image_builder_new(void)
 		return NULL;
 	for (size_t i = 0; i < SECTION_N; i++)
 		b->section[i].cap = IMAGE_BYTES_MAX;
+	(void)image_builder_string(b, ""); /* first, so that it is not last: verify.c */
 	return b;
 }
 

@@ -14,7 +14,7 @@ static_assert(sizeof(struct frame_ready) == 48 + ERR_TEXT_MAX, "wire format");
 static_assert(sizeof(struct frame_ready) <= FRAME_BYTES_MAX, "one frame, one buffer");
 static_assert(sizeof(struct frame_started) == 24, "wire format");
 static_assert(sizeof(struct frame_ended) <= FRAME_BYTES_MAX, "one frame, one buffer");
-static_assert(sizeof(struct frame_ended) == 16 + 32 + 72 + 88 + 8 + ERR_TEXT_MAX, "wire format");
+static_assert(sizeof(struct frame_ended) == 16 + 24 + 72 + 88 + 8 + ERR_TEXT_MAX, "wire format");
 static_assert(sizeof(struct frame_fatal) == 24 + ERR_TEXT_MAX, "wire format");
 
 static const char *const cause_names[] = {

@@ -206,13 +206,12 @@ struct frame_ended {
 	int32_t signal;	   /* FRAME_CAUSE_SIGNAL and limits that killed; 0 otherwise */
 	uint32_t layers;   /* enforced for this call; 0 when it never started */
 	uint32_t missing;
-	uint32_t uid;	    /* host uid that it ran as */
-	uint32_t workspace; /* enum frame_workspace */
+	uint32_t uid; /* host uid that it ran as */
 	struct frame_usage usage;
 	struct image_limits limits; /* in force for this call */
 	/* FRAME_CAUSE_POLICY, FRAME_CAUSE_LAUNCHER_ERROR, or exec that failed (exit code 126, 127) */
 	int32_t error_num;
-	uint32_t pad;
+	uint32_t workspace; /* enum frame_workspace */
 	char error[ERR_TEXT_MAX];
 };
 

@@ -47,7 +47,7 @@ struct image_header {
 	struct image_range insns;
 	struct image_range inputs;
 	struct image_range
-		strings; /* count is bytes; every string ends in NUL; the last byte is NUL */
+		strings; /* count is bytes; every string ends in NUL; an empty one comes first */
 	struct image_range catalog; /* count is bytes; JSON text without a NUL */
 };
 

@@ -178,6 +178,9 @@ static int verify_layout(const struct image *image, struct err *err)
 			       image->bytes - at);
 	if (image->data[h->strings.offset + h->strings.count - 1] != '\0')
 		return err_set(err, EINVAL, "image: the last string does not end");
+	/* Else the padding behind the strings could be counted as more of them. */
+	if (h->strings.count > 1 && image->data[h->strings.offset + h->strings.count - 2] == '\0')
+		return err_set(err, EINVAL, "image: the last string is empty");
 	if (memchr(image->data + h->catalog.offset, '\0', h->catalog.count))
 		return err_set(err, EINVAL, "image: the catalog holds a NUL");
 	return 0;

@@ -137,23 +137,14 @@ static int remove_path(struct clearing *c, uint32_t layer, const char *path)
 	return r <= 0 ? r : remove_tree(parent, leaf, NULL, c->err);
 }
 
+static int compare_cleared(const void *path, const void *item)
+{
+	return strcmp(path, ((const struct clear_path *)item)->path);
+}
+
 static const struct clear_path *find_cleared(const struct clearing *c, const char *path)
 {
-	size_t low = 0;
-	size_t high = c->n_paths;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		int order = strcmp(path, c->paths[mid].path);
-
-		if (order == 0)
-			return &c->paths[mid];
-		if (order < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return NULL;
+	return bsearch(path, c->paths, c->n_paths, sizeof(*c->paths), compare_cleared);
 }
 
 /* The folders of a path that make up the branch's, and whether they hide what lies below. */
@@ -198,6 +189,7 @@ static int join(char ret[CHANGES_PATH_MAX], const char *folder, const char *name
 
 	if (len + more + 2 > CHANGES_PATH_MAX)
 		return -ENAMETOOLONG;
+	/* The name follows, with its NUL. NOLINTNEXTLINE(bugprone-not-null-terminated-result) */
 	memcpy(ret, folder, len);
 	if (len > 0)
 		ret[len++] = '/';

@@ -100,26 +100,16 @@ static bool is_new_folder(const struct plan_item *item)
 	       (item->change.kind == CHANGE_ADDED || item->change.kind == CHANGE_TYPE);
 }
 
+static int compare_key(const void *key, const void *item)
+{
+	return select_key_compare(key, ((const struct plan_item *)item)->path);
+}
+
 static struct plan_item *find_item(const struct plan *plan, const char *path, size_t len)
 {
-	size_t low = 0;
-	size_t high = plan->n;
+	const struct select_key key = {path, len};
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const char *at = plan->items[mid].path;
-		int order = strncmp(path, at, len);
-
-		if (order == 0 && at[len] != '\0')
-			order = -1;
-		if (order == 0)
-			return &plan->items[mid];
-		if (order < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return NULL;
+	return bsearch(&key, plan->items, plan->n, sizeof(*plan->items), compare_key);
 }
 
 /* The folders that a change needs come along. */

@@ -78,26 +78,16 @@ static int compare_items(const void *a, const void *b)
 	return strcmp(((const struct item *)a)->path, ((const struct item *)b)->path);
 }
 
+static int compare_key(const void *key, const void *item)
+{
+	return select_key_compare(key, ((const struct item *)item)->path);
+}
+
 static struct item *find_item(const struct collection *all, const char *path, size_t len)
 {
-	size_t low = 0;
-	size_t high = all->n;
+	const struct select_key key = {path, len};
 
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		const char *at = all->items[mid].path;
-		int order = strncmp(path, at, len);
-
-		if (order == 0 && at[len] != '\0')
-			order = -1;
-		if (order == 0)
-			return &all->items[mid];
-		if (order < 0)
-			high = mid;
-		else
-			low = mid + 1;
-	}
-	return NULL;
+	return bsearch(&key, all->items, all->n, sizeof(*all->items), compare_key);
 }
 
 /* A change that cannot be dropped alone.  Return: why, or NULL. */

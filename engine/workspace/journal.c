@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,9 +84,10 @@ bool journal_id_untouched(const struct journal_id *id, const struct stat *st)
 void journal_temporary(const struct journal *journal, uint32_t op, const char *suffix,
 		       char ret[JOURNAL_TEMPORARY_BYTES])
 {
-	(void)snprintf(ret, JOURNAL_TEMPORARY_BYTES, JOURNAL_PREFIX "%s-%llu.%s",
-		       journal->header->session, (unsigned long long)(journal->header->serial + op),
-		       suffix);
+	const uint64_t serial = journal->header->serial + op;
+
+	(void)snprintf(ret, JOURNAL_TEMPORARY_BYTES, JOURNAL_PREFIX "%s-%" PRIu64 ".%s",
+		       journal->header->session, serial, suffix);
 }
 
 static bool name_is_temporary(const char *name, size_t len)
@@ -175,6 +177,7 @@ static int index_ops(struct journal *j, size_t len)
 		    strlen(j->header->session) ||
 	    j->header->serial >> SERIAL_BITS)
 		return -EINVAL;
+	/* Pointers it is. NOLINTNEXTLINE(bugprone-sizeof-expression) */
 	j->ops = calloc((size_t)n + 1, sizeof(*j->ops));
 	j->marks = calloc((size_t)n + 1, sizeof(*j->marks));
 	if (!j->ops || !j->marks)

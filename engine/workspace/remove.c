@@ -162,21 +162,27 @@ static int lift(struct removal *rm, int dir, const char *name)
 	return -EEXIST;
 }
 
+/* NULL with errno; @dir stays the caller's, and where it is. */
+static DIR *open_stream(int dir)
+{
+	CLEANUP(fd_closep) int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *stream = own < 0 ? NULL : fdopendir(own);
+
+	if (stream)
+		(void)fd_take(&own);
+	return stream;
+}
+
 /* One pass over @dir; @each is for folders with content. */
 static int sweep(struct removal *rm, int dir,
 		 int (*each)(struct removal *rm, int dir, const char *))
 {
-	CLEANUP(closep_dir) DIR *stream = NULL;
-	CLEANUP(fd_closep) int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP(closep_dir) DIR *stream = open_stream(dir);
 	struct dirent *entry;
 	int first = 0;
 
-	if (own < 0)
-		return -errno;
-	stream = fdopendir(own);
 	if (!stream)
 		return -errno;
-	(void)fd_take(&own);
 	while ((entry = remove_next(stream)) != NULL) {
 		int r;
 
@@ -209,15 +215,10 @@ static int empty_one(struct removal *rm, int dir, const char *name)
 
 static int is_empty(int dir)
 {
-	CLEANUP(closep_dir) DIR *stream = NULL;
-	CLEANUP(fd_closep) int own = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP(closep_dir) DIR *stream = open_stream(dir);
 
-	if (own < 0)
-		return -errno;
-	stream = fdopendir(own);
 	if (!stream)
 		return -errno;
-	(void)fd_take(&own);
 	if (remove_next(stream))
 		return 0;
 	return errno ? -errno : 1;

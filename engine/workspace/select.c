@@ -118,3 +118,10 @@ bool select_change(struct select *select, const struct change *change)
 	}
 	return meant;
 }
+
+int select_key_compare(const struct select_key *key, const char *path)
+{
+	int order = strncmp(key->path, path, key->len);
+
+	return order == 0 && path[key->len] != '\0' ? -1 : order;
+}

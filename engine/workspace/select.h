@@ -41,4 +41,12 @@ bool select_covers(struct select *select, const char *path);
 /** select_change - whether @change is meant: either name of a renamed pair means both */
 bool select_change(struct select *select, const struct change *change);
 
+/* For bsearch(3): a path of @len bytes, without its NUL, among items sorted by strcmp of theirs. */
+struct select_key {
+	const char *path;
+	size_t len;
+};
+
+int select_key_compare(const struct select_key *key, const char *path);
+
 #endif

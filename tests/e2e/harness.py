@@ -379,6 +379,11 @@ def toolcell_temporaries():
     return found
 
 
+def sleepers(engine):
+    """Processes of the engine's calls that run sleep(1)."""
+    return [p for p in engine_processes(engine.pid) if process_name(p) == "sleep"]
+
+
 def eventually(check, seconds=1.0, step=0.02):
     end = time.monotonic() + seconds
     while True:
@@ -394,6 +399,7 @@ class CellTest(unittest.TestCase):
 
     needs_cells = True
     needs_toolchain = False
+    direct = False  # engines and policies write into the workspace itself, not into a session
     files = {}
 
     def setUp(self):
@@ -418,6 +424,8 @@ class CellTest(unittest.TestCase):
         return path
 
     def engine(self, initialize=True, workspace=None, **options):
+        if self.direct and "policy" not in options:
+            options["policy"] = self.policy()
         engine = Engine(workspace or self.workspace, **options)
         self.addCleanup(engine.close)
         if initialize:
@@ -429,6 +437,8 @@ class CellTest(unittest.TestCase):
         folder = Path(tempfile.mkdtemp(prefix="policy-"))
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         path = folder / "test-policy.json"
+        if self.direct:
+            sections["workspace"] = {"mode": "direct", **sections.get("workspace", {})}
         path.write_text(json.dumps({"name": "test-policy", "extends": AGENT, **sections}))
         return path
 

@@ -5,13 +5,14 @@ import json
 import os
 import random
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import unittest
 from pathlib import Path
 
-from harness import CellTest, main
+from harness import CellTest, engine_processes, eventually, main
 
 
 def git_works():
@@ -131,6 +132,21 @@ class Sees(Overlay):
         result = self.engine().bash("python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(\"s\"); print(\"in\")'")
         self.assertNotIn("in\n", result["stdout"]["text"])
         self.assertEqual(result["status"], "failed")
+
+
+class Stopped(Overlay):
+    def test_a_call_that_was_stopped_still_tells_what_it_changed(self):
+        engine = self.engine()
+        result = engine.bash("echo x >made; sleep 60", timeout=1000)
+        self.assertEnded(result, "stopped", "wall_limit")
+        self.assertEqual([c["path"] for c in result["changes"]["files"]], ["made"])
+        self.assertLess(result["usage"]["wall_ms"], 2500)
+
+    def test_a_bomb_is_stopped_in_time(self):
+        engine = self.engine()
+        result = engine.bash("f() { f | f & }; f; while :; do :; done", timeout=1500)
+        self.assertEnded(result, "stopped", "wall_limit")
+        self.assertLess(result["usage"]["wall_ms"], 4000)
 
 
 class Held(Overlay):
@@ -288,7 +304,7 @@ class Git(Overlay):
 
 OPERATIONS = (
     "echo {n} >{a}", "echo {n} >>{a}", "rm -rf {a}", "mkdir -p {a}", "mkdir -p {a} && echo {n} >{a}/x{n}",
-    "mv {a} {b}", "cp -a {a} {b}", "chmod 700 {a}", "chmod 644 {a}", "ln -sfn {leaf} {a}", "truncate -s 10000 {a}",
+    "mv {a} {b}", "cp -a {a} {b}", "chmod 700 {a}", "[ ! -f {a} ] || chmod 640 {a}", "ln -sfn {leaf} {a}", "truncate -s 10000 {a}",
     "rm -rf {a} && mkdir {a} && echo {n} >{a}/again", "touch {a}", "rmdir {a}", "rm -rf {a}; echo {n} >{a}",
     "ln {a} {b}",
 )
@@ -356,6 +372,47 @@ class Random(Overlay):
         self.assertEqual(self.ok(engine, "true")["changes"]["files"], [], f"seed {seed}")
 
 
+class Crash(Overlay):
+    """The engine dies in the middle of a commit; the next one finishes it, and nothing is lost."""
+
+    COUNT = 400
+
+    def make(self, engine):
+        self.ok(engine, f"mkdir -p many; for i in $(seq {self.COUNT}); do echo $i >many/$i; done; rm f; echo new >g")
+
+    def kill_everything(self, engine):
+        for pid in engine_processes(engine.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        engine.child.wait()
+
+    def test_a_commit_that_was_killed_is_finished_by_the_next(self):
+        for part in (0, 1, self.COUNT // 3, self.COUNT - 1):
+            with self.subTest(part=part):
+                shutil.rmtree(self.workspace / "many", ignore_errors=True)
+                self.write("f", "f\n")
+                (self.workspace / "g").unlink(missing_ok=True)
+                engine = self.engine()
+                self.make(engine)
+                engine.start_call("changes_commit", {})
+                eventually(lambda n=part: len(list(self.workspace.glob("many/[0-9]*"))) >= n, 20, 0.001)
+                self.kill_everything(engine)
+                again = self.engine()
+                seen = self.ok(again, "ls many | wc -l; test ! -e f; cat g")["stdout"]["text"].split()
+                self.assertEqual(seen, [str(self.COUNT), "new"])
+                self.assertOk(self.commit(again))
+                self.assertEqual(sorted(p.name for p in (self.workspace / "many").iterdir()),
+                                 sorted(str(i) for i in range(1, self.COUNT + 1)))
+                self.assertFalse((self.workspace / "f").exists())
+                self.assertEqual((self.workspace / "g").read_text(), "new\n")
+                self.assertEqual([p for p in self.workspace.rglob("*") if ".toolcell" in p.name], [])
+                again.close()
+
+    files = {"f": "f\n"}
+
+
 class Direct(Overlay):
     files = {".vscode/settings.json": "{}\n", ".git/config": "[core]\n", "f": "f\n"}
 
@@ -380,6 +437,17 @@ class Direct(Overlay):
         self.assertFalse((self.workspace / ".git/hooks").exists())
         self.assertTrue(any(d["layer"] == "protected" and ".mcp.json" in d["object"] for d in result["denials"]),
                         json.dumps(result["denials"]))
+
+    def test_protection_does_not_hang_on_who_asks_or_how_a_call_ends(self):
+        policy = self.policy(workspace={"mode": "direct", "protect": [".mcp.json"]})
+        done = self.run_toolcell("exec", "--policy", policy, "--workspace", self.workspace, "--", "sh", "-c",
+                                 "echo '{}' >.mcp.json")
+        self.assertFalse((self.workspace / ".mcp.json").exists())
+        self.assertIn("moved aside", done.stderr)
+        engine = self.engine(policy=policy)
+        result = engine.bash("echo '{}' >.mcp.json; sleep 60", timeout=1000)
+        self.assertEnded(result, "stopped", "wall_limit")
+        self.assertFalse((self.workspace / ".mcp.json").exists())
 
     def test_a_protected_path_cannot_be_gone_around_by_its_parent(self):
         self.direct().bash("mv .git g2; mkdir .git; echo evil >.git/config")

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-from changes_data import Session, attributes, differences, tree
+from changes_data import Session, attributes, differences, one, tree
 
 RULES = ('P\t**/.git/hooks\tp.json#/0\nS\ttarget\tp.json#/1\nL\tinside\tp.json#/2\n')
 NAMES = ['a', 'b', 'c', 'd', 'a-b', 'e.txt']
@@ -144,7 +144,7 @@ class Model:
                 places = self.stack(path)
                 if not places:
                     continue
-                found[path] = single(places[0], times)
+                found[path] = one(places[0], times)
                 if found[path][0] == 'folder':
                     todo.append(path)
         return found
@@ -234,18 +234,6 @@ class Model:
         self.copy_up(old)
         self.make_room(new)
         os.link(self.upper(old), self.upper(new), follow_symlinks=False)
-
-
-def single(path, times):
-    st = os.lstat(path)
-    mode = stat.S_IMODE(st.st_mode) & 0o777
-    if stat.S_ISLNK(st.st_mode):
-        return ('link', os.readlink(path))
-    if stat.S_ISDIR(st.st_mode):
-        return ('folder', mode, attributes(path))
-    with open(path, 'rb') as file:
-        found = ('file', mode, attributes(path), file.read())
-    return found + ((st.st_mtime_ns,) if times else ())
 
 
 def some_path(rng, depth=4):

@@ -27,7 +27,8 @@ MODULE_DEPTH_MAX = 8
 PROGRAMS = """
     bash dash sh cat chmod chown cp cut date dd df dirname basename echo env expr false head id kill ln ls
     mkdir mktemp mount mv nice nohup printf ps readlink rm rmdir seq setpriv setsid sh sleep sort stat sync
-    tail tee test timeout touch tr true umount uname unshare wc yes grep sed find xargs hostname
+    sha256sum tail tar tee test timeout touch tr true truncate umount uname unshare wc yes grep sed find
+    xargs hostname
 """.split()
 
 # What a test could not want and what would triple the size.

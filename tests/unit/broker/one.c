@@ -96,8 +96,16 @@ Test(one, result_from_a_frame_has_limits_that_were_met)
 	json_t *result;
 	json_t *denial;
 
-	cr_assert_eq(broker_result_from_frame(&f.image, image_cell(&f.image, 0), &ended, &f.ready,
-					      "exec", &text, &err),
+	cr_assert_eq(broker_result_from_frame(
+			     &(struct broker_exec){
+				     .image = &f.image,
+				     .cell = image_cell(&f.image, 0),
+				     .ended = &ended,
+				     .ready = &f.ready,
+				     .tool = "exec",
+				     .summary = -1,
+			     },
+			     &text, &err),
 		     0);
 	result = json_loads(text, 0, NULL);
 	denial = json_array_get(json_object_get(result, "denials"), 0);

@@ -192,15 +192,9 @@ int fake_launcher_saw(void)
 	return WEXITSTATUS(status);
 }
 
-int broker_result_from_frame(const struct image *image, const struct image_cell *cell,
-			     const struct frame_ended *ended, const struct frame_ready *ready,
-			     const char *tool, char **ret, struct err *err)
+int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct err *err)
 {
-	(void)image;
-	(void)cell;
-	(void)ended;
-	(void)ready;
 	(void)err;
-	*ret = strdup(tool);
+	*ret = strdup(exec->tool);
 	return 0;
 }

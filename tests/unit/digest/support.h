@@ -13,6 +13,7 @@
 
 #include "digest/digest.h"
 #include "digest/protocol.h"
+#include "tests/unit/json_at.h"
 
 struct call {
 	const char *parser;
@@ -104,40 +105,6 @@ static inline json_t *golden_run(const char *name, const char *parser, const cha
 	return reply;
 }
 
-/* "data.tests.results.0.name"; NULL when a step is not there. */
-static inline json_t *at(json_t *value, const char *path)
-{
-	char step[64];
-
-	while (value && *path) {
-		size_t n = strcspn(path, ".");
-
-		(void)snprintf(step, sizeof(step), "%.*s", (int)n, path);
-		value = json_is_array(value) ? json_array_get(value, (size_t)atoi(step))
-					     : json_object_get(value, step);
-		path += n + (path[n] == '.');
-	}
-	return value;
-}
-
-static inline const char *str_at(json_t *value, const char *path)
-{
-	const char *s = json_string_value(at(value, path));
-
-	return s ? s : "(none)";
-}
-
-static inline long num_at(json_t *value, const char *path)
-{
-	json_t *n = at(value, path);
-
-	return json_is_integer(n) ? (long)json_integer_value(n) : -1;
-}
-
-#define EXPECT_STR(reply, path, want) \
-	cr_assert_str_eq(str_at(reply, path), want, "%s is \"%s\"", path, str_at(reply, path))
-#define EXPECT_NUM(reply, path, want) \
-	cr_assert_eq(num_at(reply, path), want, "%s is %ld", path, num_at(reply, path))
 #define EXPECT_TEXT(reply, part)                                                           \
 	cr_assert_not_null(strstr(str_at(reply, "text"), part), "no \"%s\" in:\n%s", part, \
 			   str_at(reply, "text"))

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "tests/unit/json_at.h"
 #include "tools/cell/files/args.h"
 #include "tools/cell/files/files.h"
 #include "tools/cell/files/path.h"
@@ -112,29 +113,6 @@ static inline json_t *run(verb_fn *verb, const char *arguments)
 	return run_json(verb, parsed);
 }
 
-/* "data.closest.line"; NULL when a step is not there. */
-static inline json_t *at(json_t *value, const char *path)
-{
-	char step[64];
-
-	while (value && *path) {
-		size_t n = strcspn(path, ".");
-
-		(void)snprintf(step, sizeof(step), "%.*s", (int)n, path);
-		value = json_is_array(value) ? json_array_get(value, (size_t)(step[0] - '0'))
-					     : json_object_get(value, step);
-		path += n + (path[n] == '.');
-	}
-	return value;
-}
-
-static inline const char *str_at(json_t *value, const char *path)
-{
-	const char *s = json_string_value(at(value, path));
-
-	return s ? s : "(none)";
-}
-
 static inline bool is_true_at(json_t *value, const char *path)
 {
 	const json_t *found = at(value, path);
@@ -156,17 +134,6 @@ static inline bool is_null_at(json_t *value, const char *path)
 	return json_is_null(found);
 }
 
-static inline long num_at(json_t *value, const char *path)
-{
-	json_t *n = at(value, path);
-
-	return json_is_integer(n) ? (long)json_integer_value(n) : -1;
-}
-
-#define EXPECT_STR(doc, path, want) \
-	cr_assert_str_eq(str_at(doc, path), want, "%s is \"%s\"", path, str_at(doc, path))
-#define EXPECT_NUM(doc, path, want) \
-	cr_assert_eq(num_at(doc, path), (long)(want), "%s is %ld", path, num_at(doc, path))
 #define EXPECT_TEXT(doc, part)                                                           \
 	cr_assert_not_null(strstr(str_at(doc, "text"), part), "no \"%s\" in:\n%s", part, \
 			   str_at(doc, "text"))

@@ -219,8 +219,9 @@ Test(shipped, schemas_and_texts_are_such_as_hosts_take)
 
 Test(shipped, the_rust_engineer_has_its_tools_in_order_and_warnings_for_those_to_come)
 {
-	static const char *const listed[] = {"Read",  "Write",	      "MultiEdit", "Bash",
-					     "cargo", "rustc",	      "clippy",	   "rustfmt",
+	static const char *const listed[] = {"Read",  "Write",	      "Edit",	     "MultiEdit",
+					     "Glob",  "Grep",	      "apply_patch", "Bash",
+					     "cargo", "rustc",	      "clippy",	     "rustfmt",
 					     "miri",  "rust-analyzer"};
 	const char *agents[] = {TEST_AGENTS_DIR, NULL}, *tools[] = {TEST_TOOLS_DIR, NULL};
 	json_t *agent = NULL, *all = NULL, *catalog = NULL;
@@ -255,7 +256,7 @@ Test(shipped, the_rust_engineer_has_its_tools_in_order_and_warnings_for_those_to
 				 warning);
 	}
 	cr_expect(granted == json_array_size(json_object_get(catalog, "tools")));
-	cr_expect(granted >= 5);
+	cr_expect(granted == 12);
 	json_decref(agent);
 	json_decref(all);
 	json_decref(catalog);

@@ -138,9 +138,8 @@ static struct image_builder *good_builder(void)
 }
 
 /* A heap copy of exactly its size. */
-static unsigned char *good_image(size_t *ret_len)
+static unsigned char *sealed_image(struct image_builder *b, size_t *ret_len)
 {
-	struct image_builder *b = good_builder();
 	CLEANUP(fd_closep) int fd = -1;
 	struct err err = {0};
 	struct stat st;
@@ -153,6 +152,11 @@ static unsigned char *good_image(size_t *ret_len)
 	cr_assert_eq(pread(fd, data, (size_t)st.st_size, 0), st.st_size);
 	*ret_len = (size_t)st.st_size;
 	return data;
+}
+
+static unsigned char *good_image(size_t *ret_len)
+{
+	return sealed_image(good_builder(), ret_len);
 }
 
 static int verify(const unsigned char *data, size_t len)
@@ -269,18 +273,43 @@ Test(image, every_cut_and_every_tail_is_refused)
 	free(data);
 }
 
+/* Whatever number of bytes of padding stands behind the strings. */
 Test(image, every_byte_of_the_header_matters)
 {
-	size_t len;
-	unsigned char *data = good_image(&len);
+	for (size_t extra = 0; extra <= 8; extra++) {
+		struct image_builder *b = good_builder();
+		unsigned char *data;
+		size_t len;
 
-	for (size_t i = 0; i < sizeof(struct image_header); i++) {
-		for (unsigned int bit = 0; bit < 8; bit++) {
-			data[i] ^= (unsigned char)(1U << bit);
-			cr_assert_lt(verify(data, len), 0, "byte %zu bit %u", i, bit);
-			data[i] ^= (unsigned char)(1U << bit);
+		(void)image_builder_string(b, &"12345678"[8 - extra]);
+		data = sealed_image(b, &len);
+		for (size_t i = 0; i < sizeof(struct image_header); i++) {
+			for (unsigned int bit = 0; bit < 8; bit++) {
+				data[i] ^= (unsigned char)(1U << bit);
+				cr_assert_lt(verify(data, len), 0, "%zu: byte %zu bit %u", extra, i,
+					     bit);
+				data[i] ^= (unsigned char)(1U << bit);
+			}
 		}
+		cr_assert_eq(verify(data, len), 0);
+		free(data);
 	}
+}
+
+Test(image, the_empty_string_is_stored_once_and_first)
+{
+	struct image_builder *b = good_builder();
+	struct image_header h;
+	unsigned char *data;
+	size_t len;
+
+	cr_assert_eq(image_builder_string(b, ""), 0);
+	(void)image_builder_string(b, "last");
+	data = sealed_image(b, &len);
+	memcpy(&h, data, sizeof(h));
+	memcpy(data + h.strings.offset + h.strings.count - 5, "las\0", 5);
+	cr_assert_lt(verify(data, len), 0, "the last string is empty");
+	memcpy(data + h.strings.offset + h.strings.count - 5, "last", 5);
 	cr_assert_eq(verify(data, len), 0);
 	free(data);
 }
@@ -323,7 +352,7 @@ static const struct {
 } spoiled[] = {
 	{CELL(0, name), IMAGE_NONE},
 	{CELL(0, name), OUT_OF_RANGE},
-	{CELL(0, name), 1}, /* the middle or the NUL of another string */
+	{CELL(0, name), 2}, /* the middle or the NUL of another string */
 	{CELL(0, policy), IMAGE_NONE},
 	{CELL(0, policy), OUT_OF_RANGE},
 	{CELL(0, flags), IMAGE_CELL_FLAGS_ALL + 1},
@@ -339,7 +368,7 @@ static const struct {
 	{CELL(0, hostname), IMAGE_NONE},
 	{CELL(0, hostname), OUT_OF_RANGE},
 	{CELL(0, home), IMAGE_NONE},
-	{CELL(0, home), 0}, /* "p" */
+	{CELL(0, home), 1}, /* "p" */
 	{CELL(0, mounts_first), 1},
 	{CELL(0, mounts_first), UINT32_MAX},
 	{CELL(0, mounts_count), IMAGE_MOUNT_TYPE_N + 1},
@@ -358,7 +387,7 @@ static const struct {
 	{CELL(0, insns_count), 3},
 	{CELL(0, insns_count), IMAGE_CELL_INSNS_MAX + 1},
 	{CELL(0, insns_count), UINT32_MAX},
-	{CELL(1, name), 0}, /* the first cell's */
+	{CELL(1, name), 1}, /* the first cell's */
 	{CELL(1, insns_first), 2},
 	{LIMIT(wall_ms), 0},
 	{LIMIT(wall_ms), UINT64_MAX},
@@ -386,10 +415,10 @@ static const struct {
 	{MOUNT(BIND, flags), UINT32_MAX},
 	{MOUNT(BIND, source), IMAGE_NONE},
 	{MOUNT(BIND, source), OUT_OF_RANGE},
-	{MOUNT(BIND, source), 0},
+	{MOUNT(BIND, source), 1},
 	{MOUNT(BIND, target), IMAGE_NONE},
 	{MOUNT(BIND, target), OUT_OF_RANGE},
-	{MOUNT(BIND, target), 0},
+	{MOUNT(BIND, target), 1},
 	{MOUNT(BIND, mode), 0755},
 	{MOUNT(BIND, pointer), IMAGE_NONE},
 	{MOUNT(BIND, pointer), OUT_OF_RANGE},
@@ -397,7 +426,7 @@ static const struct {
 	{MOUNT(BIND, inodes), 1},
 	{MOUNT(TMPFS, flags), IMAGE_MOUNT_READONLY},
 	{MOUNT(TMPFS, flags), IMAGE_MOUNT_OPTIONAL},
-	{MOUNT(TMPFS, source), 0},
+	{MOUNT(TMPFS, source), 1},
 	{MOUNT(TMPFS, mode), 04755},
 	{MOUNT(TMPFS, mode), UINT32_MAX},
 	{MOUNT(TMPFS, size_bytes), 0},
@@ -405,27 +434,27 @@ static const struct {
 	{MOUNT(TMPFS, inodes), 0},
 	{MOUNT(TMPFS, inodes), UINT64_MAX},
 	{MOUNT(PROC, flags), IMAGE_MOUNT_READONLY},
-	{MOUNT(PROC, source), 0},
+	{MOUNT(PROC, source), 1},
 	{MOUNT(DEVPTS, flags), IMAGE_MOUNT_READONLY},
-	{MOUNT(DEVPTS, source), 0},
+	{MOUNT(DEVPTS, source), 1},
 	{MOUNT(DEVICE, flags), IMAGE_MOUNT_READONLY},
 	{MOUNT(DEVICE, source), IMAGE_NONE},
 	{MOUNT(SYMLINK, flags), IMAGE_MOUNT_OPTIONAL},
 	{MOUNT(SYMLINK, source), IMAGE_NONE},
 	{MOUNT(SYMLINK, target), IMAGE_NONE},
 	{MOUNT(DIR, mode), 02755},
-	{MOUNT(DIR, source), 0},
+	{MOUNT(DIR, source), 1},
 	{MOUNT(FILE, source), IMAGE_NONE},
 	{MOUNT(FILE, flags), IMAGE_MOUNT_OPTIONAL},
 	{MOUNT(OVERLAY, flags), IMAGE_MOUNT_READONLY},
 	{MOUNT(OVERLAY, source), IMAGE_NONE},
 	{MOUNT(OVERLAY, size_bytes), 0},
 	{MOUNT(OVERLAY, inodes), 0},
-	{MOUNT(WORKSPACE, source), 0},
-	{MOUNT(WORKSPACE, target), 0},
+	{MOUNT(WORKSPACE, source), 1},
+	{MOUNT(WORKSPACE, target), 1},
 	{MOUNT(WORKSPACE, flags), IMAGE_MOUNT_OPTIONAL},
 	{RULE(1, path), OUT_OF_RANGE},
-	{RULE(1, path), 0},
+	{RULE(1, path), 1},
 	{RULE(0, access), 0},
 	{RULE(0, access), IMAGE_ACCESS_ALL + 1},
 	{RULE(0, access), UINT32_MAX},
@@ -437,11 +466,11 @@ static const struct {
 	{INPUT(0, type), IMAGE_INPUT_TYPE_N},
 	{INPUT(0, type), UINT32_MAX},
 	{INPUT(0, name), IMAGE_NONE},
-	{INPUT(0, value), 0},
+	{INPUT(0, value), 1},
 	{INPUT(0, pad), 1},
 	{INPUT(1, name), IMAGE_NONE},
 	{INPUT(1, value), OUT_OF_RANGE},
-	{INPUT(2, value), 0},
+	{INPUT(2, value), 1},
 };
 
 Test(image, every_field_of_every_record_is_checked)

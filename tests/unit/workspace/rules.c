@@ -68,7 +68,7 @@ Test(rules, no_pattern_is_slow)
 	clock_t began = clock();
 
 	for (size_t i = 0; i < 240; i += 6)
-		memcpy(pattern + i, "**/*a*b" + (i % 12 ? 3 : 0), i % 12 ? 4 : 3);
+		memcpy(pattern + i, &"**/*a*b"[i % 12 ? 3 : 0], i % 12 ? 4 : 3);
 	for (size_t i = 0; i < sizeof(pattern) - 1; i++)
 		if (pattern[i] == '\0')
 			pattern[i] = '*';

@@ -21,8 +21,10 @@ PROGRAM_S = 400
 CLONE_NEWNS, CLONE_NEWCGROUP, MS_REC, MS_PRIVATE = 0x20000, 0x2000000, 0x4000, 1 << 18
 
 # PROGRAM:TEXT runs the cases with TEXT in their names.
-UNITS = ("unit-launch-frames", "unit-launch-launcher")
+UNITS = ("unit-launch-frames", "unit-launch-launcher", "unit-launch-session")
 END_TO_END = ("cells", "limits:thread_bomb", "death")
+# Layers on a disk of this kernel, id-mapped for root.
+SESSIONS = ("overlay:Sees", "overlay:Branches", "overlay:Direct", "sessions:Keeping")
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -105,12 +107,13 @@ class Pass:
 
 
 PASSES = (
-    Pass("root", at_the_top, limits=LIMITS_ALL, programs=UNITS + END_TO_END),
+    Pass("root", at_the_top, limits=LIMITS_ALL,
+         programs=UNITS + END_TO_END + SESSIONS + ("overlay:Held", "overlay:Random", "overlay:Crash")),
     Pass("root in a session", in_a_session, limits=LIMITS_ALL,
          programs=("cells:Enforced", "cells:memory_bomb", "cells:fork_bomb")),
     Pass("root in a container", in_a_container, enter=enter_container, programs=("cells:Enforced",)),
     Pass("user", in_a_foreign_group, account=ACCOUNT,
-         programs=UNITS + ("cells:Enforced", "cells:fork_bomb", "cells:Killed")),
+         programs=UNITS + ("cells:Enforced", "cells:fork_bomb", "cells:Killed") + SESSIONS),
     Pass("user with a delegated tree", in_a_delegated_tree, account=ACCOUNT, limits=LIMITS_ALL,
          programs=UNITS + END_TO_END),
     Pass("user in a delegated group", in_the_delegated_group, account=ACCOUNT, programs=("cells:Enforced",)),

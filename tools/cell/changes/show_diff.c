@@ -50,16 +50,26 @@ static int put_name(struct buf *out, const char *before, const char *path)
 	return buf_printf(out, "%s%s\n", before, answer_show(shown, path));
 }
 
+/* As in the first line of git's: the prefix is within the quotes, if there are any. */
+static int put_prefixed(struct buf *out, const char *before, const char *prefix, const char *path)
+{
+	CLEANUP(buf_fini) struct buf name = {0};
+	char shown[ANSWER_SHOWN_MAX];
+	int r = buf_printf(&name, "%s%s", prefix, path);
+
+	return r < 0 ? r : buf_printf(out, "%s%s", before, answer_show(shown, name.data));
+}
+
 /* What is not said by lines. */
 static int put_head(struct buf *out, const struct change *change)
 {
 	bool old_is = change->has_old && change->kind != CHANGE_ADDED;
-	char shown[ANSWER_SHOWN_MAX];
-	int r = buf_printf(out, "diff --git %s ",
-			   answer_show(shown, change->from ? change->from : change->path));
+	int r = put_prefixed(out, "diff --git ", "a/", change->from ? change->from : change->path);
 
 	if (r == 0)
-		r = put_name(out, "", change->path);
+		r = put_prefixed(out, " ", "b/", change->path);
+	if (r == 0)
+		r = buf_puts(out, "\n");
 	if (r == 0 && change->from) {
 		r = put_name(out, "rename from ", change->from);
 		if (r == 0)

@@ -335,6 +335,9 @@ static void put_data(struct page *p, const struct search_result *found, size_t t
 	if (p->end < total)
 		answer_put_count(a, "next_offset", p->end);
 	answer_put(a, "filenames", json_incref(p->names));
+	/* Hosts that show data show nothing else. */
+	if (p->g->mode == GREP_CONTENT)
+		answer_put(a, "content", answer_string(p->text.data, p->text.len));
 	if (p->g->mode == GREP_COUNT)
 		answer_put(a, "counts", json_incref(p->counts));
 	answer_put_count(a, "searched", found->searched);

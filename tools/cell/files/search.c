@@ -166,16 +166,6 @@ static struct search *search_new(const struct search_query *query)
 	return s;
 }
 
-static void merge_list(struct walk_list *to, const struct walk_list *from)
-{
-	size_t named = MIN(from->n, (size_t)WALK_NAMED_MAX);
-
-	for (size_t i = 0; i < named; i++)
-		walk_list_add(to, from->named[i].path, strlen(from->named[i].path),
-			      from->named[i].num);
-	to->n += from->n - named;
-}
-
 static void note_stuck(struct seeker *me, struct search_result *ret)
 {
 	size_t at = atomic_load(&me->text.at);
@@ -206,10 +196,10 @@ static int collect_one(struct seeker *me, struct search_result *ret)
 		ret->searched += from->searched;
 		ret->binary += from->binary;
 		ret->special += from->special;
-		merge_list(&ret->too_large, &from->too_large);
-		merge_list(&ret->unread, &from->unread);
-		merge_list(&ret->limits, &from->limits);
-		merge_list(&ret->cut, &from->cut);
+		walk_list_merge(&ret->too_large, &from->too_large);
+		walk_list_merge(&ret->unread, &from->unread);
+		walk_list_merge(&ret->limits, &from->limits);
+		walk_list_merge(&ret->cut, &from->cut);
 		if (me->busy)
 			note_stuck(me, ret);
 	}

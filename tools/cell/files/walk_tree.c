@@ -127,7 +127,7 @@ int walk_open_parent(int root, const char *path, const char **ret_name)
 	return dir < 0 ? -errno : fd_take(&dir);
 }
 
-static void list_merge(struct walk_list *to, const struct walk_list *from)
+void walk_list_merge(struct walk_list *to, const struct walk_list *from)
 {
 	size_t named = MIN(from->n, (size_t)WALK_NAMED_MAX);
 
@@ -204,7 +204,7 @@ static void merge_report(struct walk_report *to, struct walk_report *from)
 	to->ignored += from->ignored;
 	to->bad_ignores += from->bad_ignores;
 	to->files_capped |= from->files_capped;
-	list_merge(&to->unread, &from->unread);
+	walk_list_merge(&to->unread, &from->unread);
 	if (to->failed == 0)
 		to->failed = from->failed;
 	*from = (struct walk_report){0};

@@ -55,6 +55,7 @@ struct walk_list {
 };
 
 void walk_list_add(struct walk_list *list, const char *path, size_t len, int num);
+void walk_list_merge(struct walk_list *to, const struct walk_list *from);
 
 struct walk_report {
 	size_t files; /* handed out */
