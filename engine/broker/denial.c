@@ -145,9 +145,11 @@ static int append_quota(json_t *denials, const struct denial_source *s)
 	json_t *denial;
 	json_t *numbers;
 
-	(void)snprintf(rule, sizeof(rule), "policies/%s.json#/workspace/quota", s->policy);
-	denial = denial_new("limit", "write a file", "the session's layers", "EDQUOT", rule,
-			    "commit or discard changes, or raise workspace.quota in the policy");
+	(void)snprintf(rule, sizeof(rule), "policies/%s.json#/limits/session_size", s->policy);
+	denial = denial_new(
+		"limit", "write a file", "the session's layers", "EDQUOT", rule,
+		"commit or discard changes, or raise limits.session_size (limits.session_files) "
+		"in the policy");
 	numbers = json_pack("{s:o}", "value", number(s->ended->limits.session_bytes));
 	if (!denial || !numbers || json_object_update(denial, numbers) < 0) {
 		json_decref(denial);

@@ -157,7 +157,7 @@ static void settle(struct init *in, struct init_report *report)
 	if (in->config.summary == INIT_SUMMARY_NONE)
 		return;
 	report->over_quota = in->quota.over;
-	summary_kill_all();
+	summary_kill_all(&in->summary);
 	summary_confine();
 	(void)quota_look_last(&in->quota);
 	summary_write(&in->summary, &in->quota);

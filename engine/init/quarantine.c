@@ -4,6 +4,10 @@
  * are dead, what has come to be at such a path is renamed within its folder, never over
  * anything. A link that the tool put in the place of one of the path's folders is what has come, too:
  * the path would lead through it. No link is followed; the workspace was opened before the tool ran.
+ *
+ * What was there at the begin may be what another call had just put there, which that one's init then
+ * moves aside, and which this call's tool could move back: the same inode. So where another call was
+ * at work, what was there must not have been touched since; a rename moves the ctime.
  */
 #include "init/quarantine.h"
 
@@ -80,9 +84,11 @@ static void find(int workspace, const char *path, size_t len, struct found *f)
 	f->unknown = true;
 }
 
-int quarantine_begin(struct quarantine *q, const struct rules *rules, const char *workspace)
+int quarantine_begin(struct quarantine *q, const struct rules *rules, const char *workspace,
+		     bool beside)
 {
-	*q = (struct quarantine){.workspace = open(workspace, DIR_OPEN | O_CLOEXEC)};
+	*q = (struct quarantine){.workspace = open(workspace, DIR_OPEN | O_CLOEXEC),
+				 .beside = beside};
 	if (q->workspace < 0)
 		return -errno;
 	for (size_t i = 0; i < rules->n; i++) {
@@ -98,7 +104,8 @@ int quarantine_begin(struct quarantine *q, const struct rules *rules, const char
 		q->paths[i] = (struct quarantine_path){.watched = !f.unknown,
 						       .existed = f.exists,
 						       .dev = f.st.st_dev,
-						       .ino = f.st.st_ino};
+						       .ino = f.st.st_ino,
+						       .changed = f.st.st_ctim};
 	}
 	return 0;
 }
@@ -170,8 +177,19 @@ static void report(struct changes_writer *writer, const struct rule *rule, const
 	(void)changes_add(writer, &entry);
 }
 
+/* What was there before the tool ran. */
+static bool is_the_same(const struct quarantine *q, const struct quarantine_path *before,
+			const struct found *f)
+{
+	if (!before->existed || !f->exists || f->st.st_dev != before->dev ||
+	    f->st.st_ino != before->ino)
+		return false;
+	return !q->beside || (f->st.st_ctim.tv_sec == before->changed.tv_sec &&
+			      f->st.st_ctim.tv_nsec == before->changed.tv_nsec);
+}
+
 static void handle_rule(const struct quarantine *q, const struct quarantine_path *before,
-			const struct rule *rule, struct changes_writer *writer)
+			const struct rule *rule, bool last, struct changes_writer *writer)
 {
 	CLEANUP(found_fini) struct found f = {.dir = -1};
 	char now[PATH_MAX] = "";
@@ -181,19 +199,21 @@ static void handle_rule(const struct quarantine *q, const struct quarantine_path
 	find(q->workspace, path, len, &f);
 	if (!f.exists && !f.unknown)
 		return;
-	if (before->existed && f.exists && f.st.st_dev == before->dev && f.st.st_ino == before->ino)
+	if (is_the_same(q, before, &f))
 		return;
 	if (rule->type == 'F' && f.exists && f.path_len == len && S_ISDIR(f.st.st_mode))
 		return;
 	if (f.exists && force_aside(&f, path, now) < 0)
 		now[0] = '\0';
+	if (!now[0] && !last)
+		return;
 	report(writer, rule, &f, path, now);
 }
 
-void quarantine_end(const struct quarantine *q, const struct rules *rules,
-		    struct changes_writer *writer)
+void quarantine_look(const struct quarantine *q, const struct rules *rules, bool last,
+		     struct changes_writer *writer)
 {
 	for (size_t i = 0; i < rules->n; i++)
 		if (q->paths[i].watched)
-			handle_rule(q, &q->paths[i], &rules->rules[i], writer);
+			handle_rule(q, &q->paths[i], &rules->rules[i], last, writer);
 }

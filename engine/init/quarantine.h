@@ -18,27 +18,31 @@
 
 struct quarantine {
 	int workspace; /* owned; opened before the tool ran */
+	bool beside;   /* another call was writing into the workspace when this one began */
 	struct quarantine_path {
 		bool watched;
 		bool existed; /* and then this was it */
 		dev_t dev;
 		ino_t ino;
+		struct timespec changed; /* its ctime */
 	} paths[RULES_MAX];
 };
 
 /**
  * quarantine_begin - note which protected paths without wildcards are there, and which are not
  * @workspace: absolute path
+ * @beside: another call is writing there: what is there now may be that one's doing
  */
 MUST_USE int quarantine_begin(struct quarantine *q, const struct rules *rules,
-			      const char *workspace);
+			      const char *workspace, bool beside);
 
 /**
- * quarantine_end - move aside what has come; everything that could hold it open is dead
+ * quarantine_look - move aside what has come
+ * @last: everything that could undo it is dead: tell what could not be moved, too
  * One record for each: path is the protected one, `from` where it lies now; without
  * CHANGES_QUARANTINED it could not be moved and is still there.
  */
-void quarantine_end(const struct quarantine *q, const struct rules *rules,
-		    struct changes_writer *writer);
+void quarantine_look(const struct quarantine *q, const struct rules *rules, bool last,
+		     struct changes_writer *writer);
 
 #endif

@@ -26,6 +26,7 @@
 
 #define WALK_MS 250U
 #define BINARY_BYTES 8000U /* as diff_is_binary */
+#define DEATH_TICK_NS 20000000L
 
 /* Two lists, joined when the walk is over. */
 struct listing {
@@ -33,6 +34,17 @@ struct listing {
 	struct changes_writer call; /* changes of this call, and the header */
 	struct changes_writer rest;
 };
+
+static int begin_direct(struct summary *s)
+{
+	void *data = calloc(1, CHANGES_BYTES_MAX);
+
+	if (!data)
+		return -ENOMEM;
+	changes_begin(&s->moved, data);
+	return quarantine_begin(&s->quarantine, s->rules, s->config->workspace,
+				s->config->beside != 0);
+}
 
 int summary_begin(struct summary *s, const struct init_config *config, const char *rules)
 {
@@ -51,7 +63,7 @@ int summary_begin(struct summary *s, const struct init_config *config, const cha
 	if (r < 0)
 		return r;
 	if (config->summary == INIT_SUMMARY_DIRECT)
-		return quarantine_begin(&s->quarantine, s->rules, config->workspace);
+		return begin_direct(s);
 	r = stack_read(INIT_FD_DATA, &s->stack, NULL);
 	if (r < 0)
 		return r;
@@ -77,11 +89,27 @@ void summary_kill(void)
 		(void)kill(-1, SIGKILL);
 }
 
-void summary_kill_all(void)
+static void look_at_protected(struct summary *s, bool last)
 {
+	if (s->config->summary == INIT_SUMMARY_DIRECT)
+		quarantine_look(&s->quarantine, s->rules, last, &s->moved);
+}
+
+void summary_kill_all(struct summary *s)
+{
+	const struct timespec tick = {.tv_nsec = DEATH_TICK_NS};
+
 	summary_kill();
-	while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-		;
+	for (;;) {
+		pid_t pid = waitpid(-1, NULL, WNOHANG);
+
+		if (pid < 0 && errno != EINTR)
+			return;
+		if (pid != 0)
+			continue;
+		look_at_protected(s, false);
+		(void)nanosleep(&tick, NULL);
+	}
 }
 
 void summary_confine(void)
@@ -205,19 +233,23 @@ static void walk_layers(struct summary *s, struct listing *l)
 
 void summary_write(struct summary *s, const struct quota *quota)
 {
-	unsigned char *data = calloc(2, CHANGES_BYTES_MAX);
+	unsigned char *data;
 	struct listing l = {.summary = s};
 	struct changes_header *h;
 
+	if (s->config->summary == INIT_SUMMARY_DIRECT) {
+		look_at_protected(s, true);
+		h = changes_header_of(&s->moved);
+		(void)!pwrite(INIT_FD_SUMMARY, s->moved.data, h->bytes, 0);
+		return;
+	}
+	data = calloc(2, CHANGES_BYTES_MAX);
 	/* Without a summary the broker says that it has none. */
 	if (!data)
 		return;
 	changes_begin(&l.call, data);
 	changes_begin(&l.rest, data + CHANGES_BYTES_MAX);
-	if (s->config->summary == INIT_SUMMARY_DIRECT)
-		quarantine_end(&s->quarantine, s->rules, &l.call);
-	else
-		walk_layers(s, &l);
+	walk_layers(s, &l);
 	h = changes_header_of(&l.call);
 	h->layer_bytes = MAX(h->layer_bytes, quota->held.bytes);
 	h->layer_files = MAX(h->layer_files, quota->held.files);

@@ -16,7 +16,8 @@ struct summary {
 	const struct init_config *config;
 	struct rules *rules;
 	struct timespec began;	      /* CLOCK_REALTIME_COARSE, as files get it */
-	struct quarantine quarantine; /* INIT_SUMMARY_DIRECT */
+	struct quarantine quarantine; /* INIT_SUMMARY_DIRECT ... */
+	struct changes_writer moved;  /* ... and what it has moved aside */
 	struct stack stack;	      /* INIT_SUMMARY_LAYERS */
 	struct changes_source source;
 };
@@ -31,8 +32,11 @@ MUST_USE int summary_begin(struct summary *s, const struct init_config *config, 
 
 /** summary_kill - everything in the pid namespace but the caller; nothing unless that is PID 1 */
 void summary_kill(void);
-/** summary_kill_all - and reap it */
-void summary_kill_all(void);
+/**
+ * summary_kill_all - and reap it
+ * Protected places are looked at meanwhile: whoever dies slowly may make the launcher's patience end.
+ */
+void summary_kill_all(struct summary *s);
 
 /** summary_confine - a filter of what summary_write and an end need; fails only towards more right */
 void summary_confine(void);

@@ -28,7 +28,11 @@
 #endif
 #define CPU_CHECK_MIN_US 20000ULL
 #define CPU_ROUNDING_US 50000ULL
+#define SESSION_PATIENCE_US 10000000ULL
+#define SESSION_RETRY_US 20000ULL
 #define STOP_GRACE_US 500000ULL /* init looks at changes for 250 ms at most */
+/* Where init moves protected paths aside: nobody else could, and hundreds of processes die slowly. */
+#define STOP_GRACE_DIRECT_US 5000000ULL
 
 static struct call *free_call(struct launcher *l)
 {
@@ -314,11 +318,28 @@ static void start_cell(struct launcher *l, struct call *call)
 	close_call_fds(call);
 }
 
+/* A person's command, or another engine, holds the session for as long as it changes layers. */
+static void admit(struct launcher *l, struct call *call)
+{
+	uint64_t now = serve_now_us();
+	struct err err = {0};
+	int r = session_enter(l, call, &err);
+
+	if (r == -EBUSY && now < call->begun_us + SESSION_PATIENCE_US) {
+		call->state = CALL_WAITING;
+		call->retry_us = now + SESSION_RETRY_US;
+	} else if (r < 0) {
+		refuse(l, call, r == -EPERM ? FRAME_CAUSE_POLICY : FRAME_CAUSE_LAUNCHER_ERROR,
+		       &err);
+	} else {
+		start_cell(l, call);
+	}
+}
+
 void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 {
 	struct call *call = free_call(l);
 	struct err err = {0};
-	int r;
 
 	if (!call) {
 		struct call none = {.id = frame->head.call,
@@ -339,22 +360,29 @@ void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 	if (frame->flags & FRAME_CALL_SUMMARY)
 		call->summary = fds[FRAME_FD_SUMMARY];
 	call->cell_index = frame->cell;
+	call->branch_asked = frame->branch;
 	call->cell = image_cell(&l->cells.image, frame->cell);
 	call->template = cell_template_of(&l->cells, call->cell);
 	narrow_limits(call, frame);
 	call->begun_us = serve_now_us();
 	call->deadline_us = call->begun_us + call->limits.wall_ms * 1000;
 	call->cpu_check_us = call->limits.cpu_ms ? call->begun_us : 0;
-	if (validate(call, &err) < 0) {
+	if (validate(call, &err) < 0)
 		refuse(l, call, FRAME_CAUSE_LAUNCHER_ERROR, &err);
-		return;
-	}
-	r = session_enter(l, call, frame, &err);
-	if (r < 0)
-		refuse(l, call, r == -EPERM ? FRAME_CAUSE_POLICY : FRAME_CAUSE_LAUNCHER_ERROR,
-		       &err);
 	else
-		start_cell(l, call);
+		admit(l, call);
+}
+
+void call_retry_start(struct launcher *l, struct call *call, uint64_t now_us)
+{
+	struct err err = {0};
+
+	if (call->kill_cause != FRAME_CAUSE_N)
+		refuse(l, call, call->kill_cause, &err);
+	else if (now_us >= call->deadline_us)
+		refuse(l, call, FRAME_CAUSE_WALL_LIMIT, &err);
+	else if (now_us >= call->retry_us)
+		admit(l, call);
 }
 
 static void kill_cell(const struct call *call)
@@ -371,12 +399,16 @@ static bool ask_init(struct call *call)
 	if (!call->summary_wanted || call->state != CALL_RUNNING || call->kill_us ||
 	    send(call->control, &stop, sizeof(stop), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 		return false;
-	call->kill_us = serve_now_us() + STOP_GRACE_US;
+	call->kill_us = serve_now_us() + (call->workspace == FRAME_WORKSPACE_DIRECT
+						  ? STOP_GRACE_DIRECT_US
+						  : STOP_GRACE_US);
 	return true;
 }
 
 void call_kill(struct call *call, uint32_t cause)
 {
+	if (call->state == CALL_WAITING)
+		call->kill_cause = cause; /* call_retry_start sees it at once */
 	if (call->state != CALL_SETUP && call->state != CALL_RUNNING)
 		return;
 	if (call->kill_cause == FRAME_CAUSE_N)

@@ -30,10 +30,11 @@ enum {
 /* Uids of the range: the first few are for our own helpers, cells come behind. */
 enum { UID_BROKER = 0, UID_DIGEST = 1, UID_CELLS = 16 };
 
-enum call_state { CALL_FREE = 0, CALL_SETUP, CALL_RUNNING, CALL_LEFTOVER };
+enum call_state { CALL_FREE = 0, CALL_WAITING, CALL_SETUP, CALL_RUNNING, CALL_LEFTOVER };
 
 /*
  *	FREE --FRAME_CALL: call_start--> SETUP --REPORT_STARTED--> RUNNING
+ *	FREE --FRAME_CALL--> WAITING (its session is in use) --call_retry_start--> SETUP, or refused
  *	SETUP, RUNNING --pidfd readable: call_end, FRAME_ENDED--> FREE, or LEFTOVER while its cgroup
  *	is busy --call_retry_cleanup--> FREE
  */
@@ -49,7 +50,8 @@ struct call {
 	int summary;			/* memfd for init; -1: the broker wants none */
 	enum frame_workspace workspace; /* where the cell's comes from */
 	uint32_t branch;		/* entered with overlay_enter; 0: nothing of a session */
-	int control;			/* socket to the child, then init */
+	uint32_t branch_asked;
+	int control; /* socket to the child, then init */
 	int child_control;
 	int pidfd;
 	int mount_ns; /* held so that its unmounting does not delay the news of the cell's end */
@@ -58,6 +60,7 @@ struct call {
 	struct image_limits limits;
 	uint64_t begun_us;
 	uint64_t deadline_us;
+	uint64_t retry_us;     /* CALL_WAITING: when to ask for the session again */
 	uint64_t cpu_check_us; /* 0: no limit of processor time to watch */
 	uint32_t kill_cause;   /* enum frame_cause; FRAME_CAUSE_N while nobody has killed it */
 	uint64_t
@@ -105,6 +108,7 @@ MUST_USE int identity_map(struct launcher *l, uint32_t slot, struct err *err);
 
 /* call.c */
 void call_start(struct launcher *l, const struct frame_call *frame, int *fds);
+void call_retry_start(struct launcher *l, struct call *call, uint64_t now_us);
 void call_kill(struct call *call, uint32_t cause);
 void call_read_report(struct launcher *l, struct call *call);
 void call_end(struct launcher *l, struct call *call);
@@ -122,9 +126,8 @@ uint32_t call_identity(const struct call *call);
 void session_receive(struct launcher *l, const struct frame_image *frame);
 /** session_open - in the launcher's own root: mount the overlay, or do as the policy's fallback says */
 MUST_USE int session_open(struct launcher *l, struct err *err);
-/** session_enter - decide where the call's workspace comes from.  -EPERM: policy; else ours */
-MUST_USE int session_enter(struct launcher *l, struct call *call, const struct frame_call *frame,
-			   struct err *err);
+/** session_enter - decide where the call's workspace comes from.  -EPERM: policy; -EBUSY: later */
+MUST_USE int session_enter(struct launcher *l, struct call *call, struct err *err);
 void session_leave(struct launcher *l, struct call *call);
 /** session_init_summary - what init shall do about changes when the tool has ended */
 enum init_summary session_init_summary(const struct launcher *l, const struct call *call);

@@ -142,6 +142,19 @@ static uint64_t nproc_of(const struct call *call)
 	return call->leaf.enforced & 1U << CGROUP_PIDS ? processes * 2 : processes;
 }
 
+/* Whether another call may be at work in the workspace itself. */
+static bool is_beside(const struct launcher *l, const struct call *call)
+{
+	for (uint32_t i = 0; i < LAUNCH_CALLS_MAX; i++) {
+		const struct call *other = &l->calls[i];
+
+		if (other != call && other->workspace == FRAME_WORKSPACE_DIRECT &&
+		    (other->state == CALL_SETUP || other->state == CALL_RUNNING))
+			return true;
+	}
+	return false;
+}
+
 static int send_go(const struct launcher *l, struct call *call, const struct layers *layers,
 		   struct err *err)
 {
@@ -153,6 +166,7 @@ static int send_go(const struct launcher *l, struct call *call, const struct lay
 			    call->workspace == FRAME_WORKSPACE_READONLY,
 		.summary = session_init_summary(l, call),
 		.branch = call->branch,
+		.beside = is_beside(l, call),
 		.rlimit_nproc = nproc_of(call),
 		.limits = call->limits,
 	};

@@ -38,7 +38,7 @@ void serve_send(struct launcher *l, const void *frame, size_t bytes)
 static struct call *call_by_id(struct launcher *l, uint64_t id)
 {
 	for (uint32_t i = 0; i < LAUNCH_CALLS_MAX; i++)
-		if ((l->calls[i].state == CALL_SETUP || l->calls[i].state == CALL_RUNNING) &&
+		if (l->calls[i].state != CALL_FREE && l->calls[i].state != CALL_LEFTOVER &&
 		    l->calls[i].id == id)
 			return &l->calls[i];
 	return NULL;
@@ -158,6 +158,8 @@ static int poll_timeout(const struct launcher *l, uint64_t now)
 
 		if (call->state == CALL_LEFTOVER)
 			at = MIN(at, now + LEFTOVER_RETRY_US);
+		if (call->state == CALL_WAITING)
+			at = call->kill_cause != FRAME_CAUSE_N ? now : MIN(at, call->retry_us);
 		if (call->state != CALL_SETUP && call->state != CALL_RUNNING)
 			continue;
 		if (call->kill_cause == FRAME_CAUSE_N)
@@ -197,6 +199,8 @@ static void handle_calls(struct launcher *l, const struct pollfd *fds)
 
 		if (call->state == CALL_LEFTOVER)
 			call_retry_cleanup(call);
+		if (call->state == CALL_WAITING)
+			call_retry_start(l, call, now);
 		if (call->state != CALL_SETUP && call->state != CALL_RUNNING)
 			continue;
 		if (fds[POLL_FIXED + 2 * i].revents)

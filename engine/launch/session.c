@@ -184,8 +184,7 @@ static int make_summary(struct call *call, struct err *err)
 	return 0;
 }
 
-static int choose_workspace(struct launcher *l, struct call *call, const struct frame_call *frame,
-			    struct err *err)
+static int choose_workspace(struct launcher *l, struct call *call, struct err *err)
 {
 	const struct image_cell *cell = call->cell;
 	bool overlay = cell->flags & IMAGE_CELL_OVERLAY;
@@ -203,19 +202,18 @@ static int choose_workspace(struct launcher *l, struct call *call, const struct 
 	}
 	if (overlay && l->overlay.kind == FRAME_WORKSPACE_NONE)
 		return fall_back(l, call, err);
-	r = overlay_enter(&l->overlay, frame->branch, cell->flags & IMAGE_CELL_EXCLUSIVE, overlay,
-			  err);
+	r = overlay_enter(&l->overlay, call->branch_asked, cell->flags & IMAGE_CELL_EXCLUSIVE,
+			  overlay, err);
 	if (r < 0)
 		return r;
-	call->branch = frame->branch;
+	call->branch = call->branch_asked;
 	call->workspace = overlay ? l->overlay.kind : FRAME_WORKSPACE_NONE;
 	return 0;
 }
 
-int session_enter(struct launcher *l, struct call *call, const struct frame_call *frame,
-		  struct err *err)
+int session_enter(struct launcher *l, struct call *call, struct err *err)
 {
-	int r = choose_workspace(l, call, frame, err);
+	int r = choose_workspace(l, call, err);
 
 	if (r < 0 || session_init_summary(l, call) == INIT_SUMMARY_NONE)
 		return r;

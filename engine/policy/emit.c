@@ -5,6 +5,7 @@
  * own, a lower limit does not.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -220,7 +221,8 @@ static const struct {
 	uint32_t access; /* ... and writing in the cell that changes */
 	bool written;
 } changes_rows[] = {
-	{IMAGE_MOUNT_BIND, "/toolcell/bin", IMAGE_ACCESS_READ | IMAGE_ACCESS_EXECUTE, false},
+	{IMAGE_MOUNT_BIND, "/toolcell/bin/toolcell-changes",
+	 IMAGE_ACCESS_READ | IMAGE_ACCESS_EXECUTE, false},
 	{IMAGE_MOUNT_FILE, "/toolcell/rules", IMAGE_ACCESS_READ, false},
 	{IMAGE_MOUNT_DATA, "/toolcell/data", IMAGE_ACCESS_READ, true},
 	{IMAGE_MOUNT_BASE, "/toolcell/base", IMAGE_ACCESS_READ, true},
@@ -230,11 +232,14 @@ static void emit_changes_mounts(struct emitter *e, bool writable, struct range *
 				struct range *rules)
 {
 	uint32_t pointer = pointer_string(e, e->plan->policy->workspace.origin);
+	char program[PATH_MAX];
 
+	/* It alone: what other programs write is not held against the rules. */
+	(void)snprintf(program, sizeof(program), "%s/toolcell-changes", e->plan->tools);
 	emit_rule(e, rules, "/", IMAGE_ACCESS_LIST, pointer);
 	for (size_t i = 0; i < ARRAY_SIZE(changes_rows); i++) {
 		enum image_mount_type type = changes_rows[i].type;
-		const char *source = type == IMAGE_MOUNT_BIND	? e->plan->tools
+		const char *source = type == IMAGE_MOUNT_BIND	? program
 				     : type == IMAGE_MOUNT_FILE ? e->plan->rules
 								: NULL;
 		bool written = writable && changes_rows[i].written;

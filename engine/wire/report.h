@@ -100,7 +100,7 @@ struct init_config {
 	uint32_t readonly;     /* the workspace is read-only */
 	uint32_t summary;      /* enum init_summary */
 	uint32_t branch;       /* of the session, from 1; 0 without */
-	uint32_t pad;
+	uint32_t beside;       /* another call writes into the same workspace directly */
 	uint64_t rlimit_nproc;	    /* see launch/prepare.c */
 	struct image_limits limits; /* in force for this call */
 	char workspace[PATH_MAX];

@@ -10,6 +10,16 @@
  *
  * So every operation may be done again. Errors of one path hold that path; those that would meet the
  * next one, too (a full disk), stop the commit with its journal in place.
+ *
+ * A file must be on disk before it takes its place, and all places before the journal says so. A sync
+ * for each file waits for the disk as often as there are files; so where they are many, files are made
+ * in batches, the file system is synced once for a batch, and once more at the end:
+ *
+ *	few:	each file: make, fsync, place; each folder: fsync
+ *	many:	batch: make, make, ...; syncfs; place, place, ...;  in the end: syncfs
+ *
+ * The journal knows no batches: a temporary that was made and not placed is one of an operation that
+ * is still open, and is removed as such when the commit is resumed.
  */
 #include "workspace/commit_apply.h"
 
@@ -37,8 +47,17 @@ int apply_init(struct apply *apply, const struct changes_source *source, struct 
 				.journal = journal,
 				.sync = source->rules->sync,
 				.synced = -1};
+	struct stat st;
+
 	for (uint32_t i = 0; i < STACK_LAYERS_MAX; i++)
 		apply->roots[i] = -1;
+	if (apply->sync && journal->header->n > APPLY_SYNC_FEW && fstat(source->base, &st) == 0) {
+		apply->batch = calloc(1, sizeof(*apply->batch));
+		if (!apply->batch)
+			return err_set(err, ENOMEM, "cannot commit");
+		apply->many = true;
+		apply->device = st.st_dev;
+	}
 	for (uint32_t i = 0; i < source->branch->n; i++) {
 		int r = branch_layer_open(source->data, source->branch->layers[i], &apply->roots[i],
 					  err);
@@ -51,21 +70,35 @@ int apply_init(struct apply *apply, const struct changes_source *source, struct 
 	return 0;
 }
 
-void apply_fini(struct apply *apply)
+/* All that has been written to the workspace's file system so far. */
+static int sync_all(const struct apply *apply, struct err *err)
 {
-	for (uint32_t i = 0; i < STACK_LAYERS_MAX; i++)
-		fd_closep(&apply->roots[i]);
+	return syncfs(apply->base) < 0 ? err_set(err, errno, "cannot sync the workspace") : 0;
+}
+
+/* Whether @fd is on disk when the file system is. */
+static bool is_synced_later(const struct apply *apply, int fd)
+{
+	struct stat st;
+
+	return apply->many && fstat(fd, &st) == 0 && st.st_dev == apply->device;
+}
+
+static int sync_folder(struct apply *apply, struct err *err)
+{
+	int r = 0;
+
+	if (apply->synced >= 0 && fsync(apply->synced) < 0 && errno != EINVAL)
+		r = err_set(err, errno, "cannot sync a folder of the workspace");
 	fd_closep(&apply->synced);
+	return r;
 }
 
 int apply_sync(struct apply *apply, struct err *err)
 {
-	int r = 0;
+	int r = apply->many ? sync_all(apply, err) : 0;
 
-	if (apply->sync && apply->synced >= 0 && fsync(apply->synced) < 0 && errno != EINVAL)
-		r = err_set(err, errno, "cannot sync a folder of the workspace");
-	fd_closep(&apply->synced);
-	return r;
+	return r == 0 ? sync_folder(apply, err) : r;
 }
 
 /* The folder that an operation has changed; the one before it is synced when it was another one. */
@@ -75,12 +108,12 @@ static int note_changed(struct step *step, struct err *err)
 	struct stat st;
 	int r;
 
-	if (!apply->sync || fstat(step->parent, &st) < 0)
+	if (!apply->sync || is_synced_later(apply, step->parent) || fstat(step->parent, &st) < 0)
 		return 0;
 	if (apply->synced >= 0 && st.st_dev == apply->synced_st.st_dev &&
 	    st.st_ino == apply->synced_st.st_ino)
 		return 0;
-	r = apply_sync(apply, err);
+	r = sync_folder(apply, err);
 	apply->synced = fd_take(&step->parent);
 	apply->synced_st = st;
 	return r;
@@ -156,7 +189,7 @@ static int fill_file(struct step *step, int to)
 	times_of(&step->op->new, times);
 	if (r == 0 && futimens(to, times) < 0)
 		r = -errno;
-	if (r == 0 && step->apply->sync && fsync(to) < 0)
+	if (r == 0 && step->apply->sync && !step->later && fsync(to) < 0)
 		r = -errno;
 	return r;
 }
@@ -252,10 +285,14 @@ static int do_make(struct step *step, int (*make)(struct step *step, const char 
 	bool done = false;
 	int r = check_target(step, &done);
 
-	if (r <= 0)
-		return r < 0 ? r : done;
 	journal_temporary(step->apply->journal, step->number, "tmp", made);
-	r = make(step, made);
+	if (r <= 0) {
+		if (step->made)
+			place_undo(step, made);
+		return r < 0 ? r : done;
+	}
+	if (!step->made)
+		r = make(step, made);
 	if (r < 0) {
 		/* One that was there before is not ours. */
 		if (r != -EEXIST)
@@ -396,6 +433,90 @@ static int mark(struct step *step, enum journal_state state, struct err *err)
 	return r;
 }
 
+/* One file of a batch.  Return: 1 when it is there; 0 when that is left to apply_one; -errno */
+static int make_early(struct step *step, bool recover)
+{
+	char made[JOURNAL_TEMPORARY_BYTES];
+	bool done = false;
+	int r = open_step(step);
+
+	if (r < 0 || !is_synced_later(step->apply, step->parent))
+		return 0;
+	r = recover ? place_recover(step) : 1;
+	if (r == 1)
+		r = check_target(step, &done);
+	if (r != 1)
+		return 0;
+	journal_temporary(step->apply->journal, step->number, "tmp", made);
+	step->later = true;
+	r = make_file(step, made);
+	if (r == 0)
+		return 1;
+	if (r != -EEXIST)
+		place_undo(step, made);
+	return is_general(-r) ? r : 0;
+}
+
+/* The files of the operations from @first on. */
+static int make_batch(struct apply *apply, uint32_t first, bool recover, struct err *err)
+{
+	const struct journal *journal = apply->journal;
+	struct batch *batch = apply->batch;
+	uint64_t bytes = 0;
+	uint32_t n = 0;
+
+	*batch = (struct batch){.first = first, .end = first};
+	for (; batch->end < journal->header->n && batch->end - first < APPLY_BATCH &&
+	       bytes < APPLY_BATCH_BYTES;
+	     batch->end++) {
+		CLEANUP(step_fini)
+		struct step step = {.apply = apply,
+				    .number = batch->end,
+				    .parent = -1,
+				    .source = -1};
+		int r = 0;
+
+		step.op = journal->ops[batch->end];
+		/* A further name of a file has to wait for the first one. */
+		if (step.op->kind == JOURNAL_PUT && step.op->link == JOURNAL_NONE &&
+		    journal->marks[batch->end].state == JOURNAL_OPEN)
+			r = make_early(&step, recover);
+		if (r < 0)
+			return err_set(err, -r, "cannot commit so many files");
+		batch->made[batch->end - first] = r == 1;
+		bytes += r == 1 ? step.op->new.size : 0;
+		n += r == 1;
+	}
+	return n > 0 ? sync_all(apply, err) : 0;
+}
+
+/* Return: whether the batch has made the file of @number. */
+static bool take_made(struct batch *batch, uint32_t number)
+{
+	bool made = batch && number >= batch->first && number < batch->end &&
+		    batch->made[number - batch->first];
+
+	if (made)
+		batch->made[number - batch->first] = false;
+	return made;
+}
+
+/* What was made and will not be placed, because the commit has stopped. */
+static void drop_batch(struct apply *apply)
+{
+	char made[JOURNAL_TEMPORARY_BYTES];
+
+	for (uint32_t i = apply->batch->first; i < apply->batch->end; i++) {
+		CLEANUP(step_fini)
+		struct step step = {.apply = apply, .number = i, .parent = -1, .source = -1};
+
+		step.op = apply->journal->ops[i];
+		journal_temporary(apply->journal, i, "tmp", made);
+		if (take_made(apply->batch, i) && open_step(&step) == 0)
+			place_undo(&step, made);
+	}
+}
+
 static int settle(struct step *step, enum journal_state state, struct err *err)
 {
 	int r = mark(step, state, err);
@@ -414,12 +535,19 @@ int apply_one(struct apply *apply, uint32_t number, bool recover, const char **r
 	int r;
 
 	step.op = apply->journal->ops[number];
+	/* Not before all new folders are there. */
+	if (apply->many && step.op->kind == JOURNAL_PUT && number >= apply->batch->end) {
+		r = make_batch(apply, number, recover, err);
+		if (r < 0)
+			return r;
+	}
+	step.made = take_made(apply->batch, number);
 	r = open_step(&step);
 	/* What is gone with its folder is deleted. */
 	if (r == -ENOENT && step.op->kind == JOURNAL_DELETE)
 		r = 1;
 	else if (r == 0)
-		r = recover ? place_recover(&step) : 1;
+		r = recover && !step.made ? place_recover(&step) : 1;
 	if (r == 1 && step.parent >= 0)
 		r = kinds[step.op->kind](&step);
 	if (r < 0 && is_general(-r)) {
@@ -450,7 +578,8 @@ static int finish_folder(struct apply *apply, uint32_t number, struct err *err)
 	times_of(&step.op->new, times);
 	if (r == 0 && futimens(fd, times) < 0)
 		r = -errno;
-	if (r == 0 && apply->sync && fsync(fd) < 0 && errno != EINVAL)
+	if (r == 0 && apply->sync && !is_synced_later(apply, fd) && fsync(fd) < 0 &&
+	    errno != EINVAL)
 		r = -errno;
 	/* Removed, replaced or given away meanwhile: nothing to finish. */
 	if (r < 0)
@@ -471,4 +600,15 @@ int apply_finish(struct apply *apply, struct err *err)
 			return r;
 	}
 	return 0;
+}
+
+void apply_fini(struct apply *apply)
+{
+	if (apply->batch)
+		drop_batch(apply);
+	free(apply->batch);
+	apply->batch = NULL;
+	for (uint32_t i = 0; i < STACK_LAYERS_MAX; i++)
+		fd_closep(&apply->roots[i]);
+	fd_closep(&apply->synced);
 }

@@ -9,12 +9,26 @@
 #include "workspace/changes.h"
 #include "workspace/journal.h"
 
+#define APPLY_BATCH 4096U /* files that are made before any of them is placed */
+#define APPLY_BATCH_BYTES ((uint64_t)256 << 20)
+#define APPLY_SYNC_FEW 8U /* operations up to which each file and folder is synced by itself */
+
+/* Temporaries of operations that are complete, synced, and wait for their place. */
+struct batch {
+	uint32_t first;
+	uint32_t end; /* operations before it have been looked at */
+	bool made[APPLY_BATCH];
+};
+
 struct apply {
 	int base;
 	int roots[STACK_LAYERS_MAX]; /* of layers, as in the branch; owned */
 	const struct stack_branch *branch;
 	struct journal *journal;
 	bool sync;
+	bool many;	 /* synced by file system; one that lies below the workspace's own, each */
+	dev_t device;	 /* of the workspace */
+	struct batch *batch; /* owned; when many */
 	int synced; /* folder that has changed since it was synced; -1 for none; owned */
 	struct stat synced_st;
 };
@@ -28,6 +42,8 @@ struct step {
 	const char *leaf; /* of the path */
 	int source; /* folder of the layer that holds the branch's version; owned; -1 for none */
 	const char *why; /* HELD */
+	bool made;	 /* the temporary is there already */
+	bool later;	 /* the file is synced with its batch */
 };
 
 MUST_USE int apply_init(struct apply *apply, const struct changes_source *source,

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Whoever is killed, whenever: within a second no process, cgroup, mount or temporary file is left."""
 
+import fcntl
 import os
+import shutil
 import signal
 import time
 
@@ -12,6 +14,8 @@ LEFT_S = 1.0
 
 
 class Killed(CellTest):
+    """Calls that write into a session, which outlives its engine: its folder is what is left, and free."""
+
     def setUp(self):
         super().setUp()
         self.cgroups = toolcell_cgroups()
@@ -22,10 +26,21 @@ class Killed(CellTest):
         """An engine with a call that runs a small tree, and every process of it."""
         engine = self.engine()
         engine.start_call("Bash", {"command": "setsid sleep 984 & (sleep 984 &) ; touch started; sleep 984"})
-        self.assertTrue(eventually((self.workspace / "started").exists, 20), engine.stderr())
+        self.assertTrue(eventually(self.started, 20), engine.stderr())
         family = engine_processes(engine.pid)
         self.assertGreaterEqual(sum(process_name(p) == "sleep" for p in family), 2)
         return engine, family
+
+    def started(self):
+        """Where the tool's file is, seen from outside: in a layer of the session that is under way."""
+        return any(self.sessions.glob("*/data/layers/*/u/started"))
+
+    def stored(self):
+        return [p for p in self.sessions.iterdir() if not p.name.startswith(".")]
+
+    def forget(self):
+        for session in self.stored():
+            shutil.rmtree(session)
 
     def member(self, family, word):
         for pid in family:
@@ -41,6 +56,22 @@ class Killed(CellTest):
         self.assertEqual(toolcell_mounts() - self.mounts, set())
         self.assertEqual(toolcell_temporaries() - self.temporaries, set())
 
+    def assertFilesKept(self):
+        """The session is whole: nobody holds it, and the next engine finds in it what was written."""
+        self.assertEqual([p.name for p in self.workspace.iterdir()], [])
+        self.assertEqual(len(self.stored()), 1)
+        session = self.stored()[0]
+        for lock in (session / "lock", session / "data/gate"):
+            with open(lock, "rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        again = self.engine()
+        result = again.bash("ls")
+        self.assertOk(result)
+        self.assertEqual((result["stdout"]["text"], result["changes"]["session"]), ("started\n", session.name))
+        family = engine_processes(again.pid)
+        again.close()
+        self.assertNothingLeft(family)
+
     def test_clean_end_leaves_nothing(self):
         engine = self.engine()
         self.assertOk(engine.bash("true"))
@@ -53,12 +84,14 @@ class Killed(CellTest):
         engine, family = self.busy()
         os.kill(engine.pid, signal.SIGKILL)
         self.assertNothingLeft(family)
+        self.assertFilesKept()
 
     def test_killed_launcher_leaves_nothing(self):
         engine, family = self.busy()
         os.kill(self.member(family, "toolcell-launch"), signal.SIGKILL)
         self.assertNothingLeft(family)
         engine.wait(5)
+        self.assertFilesKept()
 
     def test_killed_broker_leaves_nothing(self):
         engine, family = self.busy()
@@ -68,15 +101,17 @@ class Killed(CellTest):
         os.kill(brokers[0], signal.SIGKILL)
         self.assertNothingLeft(family)
         engine.wait(5)
+        self.assertFilesKept()
 
     def test_terminated_engine_leaves_nothing(self):
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with self.subTest(signal=number.name):
-                (self.workspace / "started").unlink(missing_ok=True)
+                self.forget()
                 engine, family = self.busy()
                 os.kill(engine.pid, number)
                 self.assertNothingLeft(family)
                 engine.wait(5)
+                self.assertFilesKept()
 
     def test_killed_digest_does_not_end_the_engine(self):
         engine = self.engine()
@@ -96,6 +131,22 @@ class Killed(CellTest):
                 family = engine_processes(engine.pid)
                 os.kill(engine.pid, signal.SIGKILL)
                 self.assertNothingLeft(family)
+
+
+class KilledDirect(Killed):
+    """The same, writing into the workspace itself: there is no session."""
+
+    direct = True
+
+    def started(self):
+        return (self.workspace / "started").exists()
+
+    def forget(self):
+        (self.workspace / "started").unlink(missing_ok=True)
+
+    def assertFilesKept(self):
+        self.assertEqual([p.name for p in self.workspace.iterdir()], ["started"])
+        self.assertEqual(self.stored(), [])
 
 
 if __name__ == "__main__":

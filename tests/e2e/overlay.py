@@ -119,6 +119,22 @@ class Sees(Overlay):
         self.assertOk(result)
         self.assertEqual(result["data"]["content"], "fresh\n")
 
+    @unittest.skipUnless(git_works(), "no git here")
+    def test_a_diff_of_the_session_applies_elsewhere(self):
+        copy = self.sessions / "copy"
+        shutil.copytree(self.workspace, copy)
+        engine = self.engine()
+        self.ok(engine, "echo new >'new file'; : >empty; echo more >>kept; chmod 755 kept; mkdir d; echo x >d/x")
+        result = engine.call("changes", {"operation": "diff"})
+        self.assertOk(result)
+        patch = self.sessions / "patch"
+        patch.write_text("".join(one["diff"] for one in result["data"]["files"]))
+        self.git("init", "-q", cwd=copy)
+        self.git("apply", str(patch), cwd=copy)
+        shutil.rmtree(copy / ".git")
+        self.assertOk(self.commit(engine))
+        self.assertEqual(snapshot_of(copy), snapshot_of(self.workspace))
+
     def test_a_socket_of_the_host_in_the_workspace_cannot_be_reached(self):
         listener = socket.socket(socket.AF_UNIX)
         self.addCleanup(listener.close)

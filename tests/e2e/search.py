@@ -82,6 +82,8 @@ class Grep(SearchTest):
         text, result = self.call("Grep", pattern=r"needle\(\)", output_mode="content", **{"-B": 1})
         self.assertIn("src/main.rs-1-fn main() {\nsrc/main.rs:2:    needle();", text)
         self.assertEqual(result["data"]["num_matches"], 2)
+        self.assertIn("src/main.rs-1-fn main() {\nsrc/main.rs:2:    needle();", result["data"]["content"],
+                      "a host that shows structuredContent only must see the lines, too")
         _, result = self.call("Grep", pattern="needle", output_mode="count", type="rust")
         self.assertEqual(result["data"]["counts"], [1, 1])
         self.assertIs(result["data"]["complete"], True)

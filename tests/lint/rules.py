@@ -13,7 +13,7 @@ FLOORS = {"base": 0, "wire": 1, "confine": 2, "workspace": 3, "cell": 4, "init":
           "digest": 4, "egress": 4, "launch": 5, "policyc": 5, "rpc": 5, "broker": 6, "cli": 7}
 FILE_LINES_MAX = 700
 FUNCTION_LINES_MAX = 60
-LAUNCH_LINES_MAX = 1700  # 1,400 until sessions came (launch/session.c)
+LAUNCH_LINES_MAX = 1800  # 1,400 until sessions came: launch/session.c, and calls that wait for one
 TOP_LEVEL = {"meson.build", "engine", "policies", "tools", "agents", "tests", "bench", "docs", "README.md",
              "ARCHITECTURE.md", "SECURITY.md", "HACKING.md", "CHANGELOG.md", "LICENSE", "dev"}
 # Call -> (where it is allowed, why not elsewhere)

@@ -56,7 +56,7 @@ static void begin(const char *text)
 	struct err err = {0};
 
 	cr_assert_eq(rules_parse(text, &rules, &err), 0, "%s", err.text);
-	cr_assert_eq(quarantine_begin(&quarantine, &rules, top), 0);
+	cr_assert_eq(quarantine_begin(&quarantine, &rules, top, false), 0);
 }
 
 static void put(const char *path)
@@ -83,7 +83,7 @@ static const char *end(void)
 	struct err err = {0};
 	size_t offset = 0, len = 0;
 
-	quarantine_end(&quarantine, &rules, &writer);
+	quarantine_look(&quarantine, &rules, true, &writer);
 	cr_assert_eq(changes_decode(writer.data, writer.used, &h, &err), 0, "%s", err.text);
 	text[0] = '\0';
 	while (changes_next(h, &offset, &entry) > 0) {

@@ -47,6 +47,14 @@ static void put(const char *name, const char *text)
 	(void)close(fd);
 }
 
+static void make_folder(const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", h.workspace, name);
+	cr_assert_eq(mkdir(path, 0755), 0);
+}
+
 static bool exists(const char *name)
 {
 	char path[128];
@@ -204,28 +212,56 @@ Test(session, a_call_without_a_branch_is_refused, .init = start, .fini = stop)
 	cr_assert_eq(r.ended.cause, FRAME_CAUSE_LAUNCHER_ERROR);
 }
 
-Test(session, nothing_runs_while_another_process_changes_layers, .init = start, .fini = stop)
+/* Hold the gate as a person's command does, change layers, and let go: in a child, while a call waits. */
+static pid_t change_layers_beside(unsigned int hold_us)
 {
 	CLEANUP(fd_closep) int data = open(h.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	CLEANUP(fd_closep) int gate = -1;
+	uint32_t snapshot = 0;
 	struct stack stack;
 	struct stat st;
-	uint32_t snapshot = 0;
+	pid_t pid;
 
-	expect_in(0, 1, "echo one >f", "");
 	/* The news of a call's end comes before its mounts are gone. */
 	for (int i = 0; i < 1000 && stack_gate(data, true, &gate, NULL) < 0; i++)
 		(void)usleep(1000);
 	cr_assert_geq(gate, 0);
-	run_in(0, 1, "true");
-	cr_assert_eq(r.ended.cause, FRAME_CAUSE_LAUNCHER_ERROR);
-	cr_assert_eq(r.ended.error_num, EBUSY);
-	cr_assert_eq(stack_read(data, &stack, NULL), 0);
-	cr_assert_eq(stat(h.workspace, &st), 0);
-	cr_assert_eq(stack_snapshot(data, &stack, 1, &st, &snapshot, NULL), 0);
-	cr_assert_eq(stack_rollback(data, &stack, 1, 0, &st, NULL), 0);
-	fd_closep(&gate);
+	pid = fork();
+	if (pid != 0)
+		return pid;
+	(void)usleep(hold_us);
+	if (stack_read(data, &stack, NULL) < 0 || stat(h.workspace, &st) < 0 ||
+	    stack_snapshot(data, &stack, 1, &st, &snapshot, NULL) < 0 ||
+	    stack_rollback(data, &stack, 1, 0, &st, NULL) < 0)
+		_exit(1);
+	_exit(flock(gate, LOCK_UN) < 0);
+}
+
+Test(session, a_call_waits_while_another_process_changes_layers, .init = start, .fini = stop)
+{
+	int status;
+	pid_t pid;
+
+	expect_in(0, 1, "echo one >f", "");
+	pid = change_layers_beside(300000);
 	expect_in(0, 1, "ls; echo two >f", "");
+	cr_assert_eq(waitpid(pid, &status, 0), pid);
+	cr_assert_eq(status, 0);
+	expect_in(0, 1, "cat f", "two\n");
+}
+
+Test(session, a_call_that_waits_ends_at_its_limit_of_time, .init = start, .fini = stop)
+{
+	const char *const argv[] = {"/bin/sh", "-c", "echo ran", NULL};
+	struct frame_call frame = {.cell = 0, .branch = 1, .wall_ms = 200};
+	pid_t pid;
+
+	expect_in(0, 1, "true", "");
+	pid = change_layers_beside(1500000);
+	harness_call(&h, &frame, argv, &r);
+	cr_assert_eq(r.ended.cause, FRAME_CAUSE_WALL_LIMIT);
+	cr_assert_str_eq(r.out, "");
+	cr_assert_eq(waitpid(pid, NULL, 0), pid);
 }
 
 Test(session, goes_on_after_the_launcher_has_died)
@@ -308,7 +344,11 @@ Test(session, protected_paths_of_a_direct_workspace_are_read_only)
 {
 	begin(&(struct harness_options){.rules = "P\t.git/hooks\tp#/0\nF\tlink\tp#/1\n"
 						 "P\t.mcp.json\tp#/2\n"});
-	expect_in(0, 0, "mkdir -p .git/hooks link; echo a >.git/hooks/a; echo j >.mcp.json", "");
+	make_folder(".git");
+	make_folder(".git/hooks");
+	make_folder("link");
+	put(".git/hooks/a", "a\n");
+	put(".mcp.json", "j\n");
 	run_in(0, 0, "echo evil >.git/hooks/a");
 	cr_assert_neq(r.ended.exit_code, 0);
 	run_in(0, 0, "echo evil >.git/hooks/new");
@@ -316,5 +356,15 @@ Test(session, protected_paths_of_a_direct_workspace_are_read_only)
 	run_in(0, 0, "rm -f .mcp.json || mv .mcp.json x || echo evil >.mcp.json");
 	cr_assert_neq(r.ended.exit_code, 0);
 	expect_in(0, 0, "echo fine >link/f; echo fine >.git/HEAD; cat .git/hooks/a", "a\n");
+	stop();
+}
+
+Test(session, protected_paths_that_are_made_do_not_stay_whoever_reads_the_summary)
+{
+	begin(&(struct harness_options){.rules = "P\t.git/hooks\tp#/0\nP\t.mcp.json\tp#/2\n"});
+	expect_in(0, 0, "mkdir -p .git/hooks; echo a >.git/hooks/a; echo j >.mcp.json", "");
+	cr_assert_not(exists(".git/hooks"));
+	cr_assert_not(exists(".mcp.json"));
+	cr_assert(exists(".mcp.json.refused-by-toolcell"));
 	stop();
 }

@@ -282,7 +282,7 @@ Test(catalog, tools_are_shown_without_what_is_not_the_drivers)
 		const char *format, *text;
 	} rows[] = {
 		{"mcp", "[{\"name\":\"tool\",\"description\":\"A tool\",\"inputSchema\":{\"type\":"
-			"\"object\"}}]"},
+			"\"object\"},\"_meta\":{\"anthropic/maxResultSizeChars\":250000}}]"},
 		{"anthropic", "[{\"name\":\"tool\",\"description\":\"A tool\",\"input_schema\":{"
 			      "\"type\":\"object\"}}]"},
 		{"openai",
