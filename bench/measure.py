@@ -3,11 +3,17 @@
 import json
 import os
 import platform
+import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(TOP / "tests" / "demo"))
+
+import drive  # noqa: E402 (the repairs of the demo crate)
 
 
 def commit():
@@ -77,3 +83,14 @@ def write(path, rows, verdicts, place):
         with open(path, "a", encoding="utf-8") as file:
             for row in rows + [{**v, **place} for v in verdicts]:
                 file.write(json.dumps(row) + "\n")
+
+
+def repaired_crate(target):
+    """The demo crate as it is at the end of the demo."""
+    shutil.copytree(TOP / "tests" / "demo" / "crate", target, ignore=shutil.ignore_patterns("target"))
+    for repair in (drive.FIX_BORROW, drive.FIX_LINT, drive.FIX_RANK):
+        path = target / repair["file_path"]
+        text = path.read_text(encoding="utf-8")
+        for edit in repair["edits"]:
+            text = text.replace(edit["old_string"], edit["new_string"])
+        path.write_text(text, encoding="utf-8")

@@ -239,10 +239,10 @@ static int append_branch(struct call *c)
 	r = push_argument(&c->expanded, &n, "--branch");
 	if (r == 0)
 		r = push_argument(&c->expanded, &n, branch);
-	if (r == 0 && id)
+	if (r == 0)
 		r = push_argument(&c->expanded, &n, "--session");
-	if (r == 0 && id)
-		r = push_argument(&c->expanded, &n, id);
+	if (r == 0)
+		r = push_argument(&c->expanded, &n, id ? id : "memory");
 	return r;
 }
 

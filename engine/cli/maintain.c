@@ -69,7 +69,10 @@ static int find_newest(const struct store *store, const struct place *place,
 	free(list);
 	if (r < 0 || found)
 		return r;
-	return store_say(err, ENOENT, "no session of workspace %s in %s", place->path, store->path);
+	return store_say(err, ENOENT,
+			 "workspace %s has no session in %s: no tool has changed anything there "
+			 "that is not committed or discarded",
+			 place->path, store->path);
 }
 
 int maintain_find(const struct args *args, char ret[MAINTAIN_ID_BYTES], struct err *err)
@@ -83,7 +86,8 @@ int maintain_find(const struct args *args, char ret[MAINTAIN_ID_BYTES], struct e
 		r = store_open(args->sessions, false, &store, err);
 		if (r == -ENOENT)
 			r = store_say(err, ENOENT,
-				      "no session of workspace %s: there are none at all",
+				      "workspace %s has no session: no tool has changed anything "
+				      "there that is not committed or discarded",
 				      place->path);
 		if (r == 0)
 			r = find_newest(&store, place, ret, err);

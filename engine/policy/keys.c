@@ -283,13 +283,8 @@ static int apply_landlock(const struct walk_node *node, uint32_t arg)
 
 static int apply_private_uid(const struct walk_node *node, uint32_t arg)
 {
-	struct policy_value *value = &node->walk->policy->private_uid;
-	bool on = json_is_true(node->value);
-
 	(void)arg;
-	if (node->final && !on && value->value)
-		return value_refuse_looser(node, value);
-	return value_store(node, value, on);
+	return value_demand(node, &node->walk->policy->private_uid);
 }
 
 static int apply_final(const struct walk_node *node, uint32_t arg)

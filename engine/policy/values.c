@@ -26,6 +26,15 @@ int value_refuse_looser(const struct walk_node *node, const struct policy_value 
 			   policy_where(node->walk->policy, old->origin, where, sizeof(where)));
 }
 
+int value_demand(const struct walk_node *node, struct policy_value *value)
+{
+	bool on = json_is_true(node->value);
+
+	if (node->final && !on && value->value)
+		return value_refuse_looser(node, value);
+	return value_store(node, value, on);
+}
+
 int value_choose(const struct walk_node *node, const char *const *names, size_t n,
 		 struct policy_value *value)
 {

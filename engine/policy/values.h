@@ -10,6 +10,9 @@ MUST_USE int value_store(const struct walk_node *node, struct policy_value *valu
 /** value_refuse_looser - "is looser than FILE#/POINTER, which is final".  Return: -EINVAL. */
 int value_refuse_looser(const struct walk_node *node, const struct policy_value *old);
 
+/** value_demand - a boolean that is the stricter one when it is true */
+MUST_USE int value_demand(const struct walk_node *node, struct policy_value *value);
+
 /** value_choose - the index of the node's string among @names, which stand in order, strictest first */
 MUST_USE int value_choose(const struct walk_node *node, const char *const *names, size_t n,
 			  struct policy_value *value);

@@ -54,13 +54,8 @@ static int apply_choice(const struct walk_node *node, uint32_t arg)
 
 static int apply_sync(const struct walk_node *node, uint32_t arg)
 {
-	struct policy_value *value = &node->walk->policy->sync;
-	bool on = json_is_true(node->value);
-
 	(void)arg;
-	if (node->final && !on && value->value)
-		return value_refuse_looser(node, value);
-	return value_store(node, value, on);
+	return value_demand(node, &node->walk->policy->sync);
 }
 
 static int apply_driver(const struct walk_node *node, uint32_t arg)

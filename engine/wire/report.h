@@ -96,11 +96,11 @@ enum init_summary {
 
 struct init_config {
 	uint32_t cell;
-	uint32_t landlock_abi; /* 0: do not use Landlock */
-	uint32_t readonly;     /* the workspace is read-only */
-	uint32_t summary;      /* enum init_summary */
-	uint32_t branch;       /* of the session, from 1; 0 without */
-	uint32_t beside;       /* another call writes into the same workspace directly */
+	uint32_t landlock_abi;	    /* 0: do not use Landlock */
+	uint32_t readonly;	    /* the workspace is read-only */
+	uint32_t summary;	    /* enum init_summary */
+	uint32_t branch;	    /* of the session, from 1; 0 without */
+	uint32_t beside;	    /* another call writes into the same workspace directly */
 	uint64_t rlimit_nproc;	    /* see launch/prepare.c */
 	struct image_limits limits; /* in force for this call */
 	char workspace[PATH_MAX];

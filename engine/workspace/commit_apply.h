@@ -26,10 +26,10 @@ struct apply {
 	const struct stack_branch *branch;
 	struct journal *journal;
 	bool sync;
-	bool many;	 /* synced by file system; one that lies below the workspace's own, each */
-	dev_t device;	 /* of the workspace */
+	bool many;    /* synced by file system; one that lies below the workspace's own, each */
+	dev_t device; /* of the workspace */
 	struct batch *batch; /* owned; when many */
-	int synced; /* folder that has changed since it was synced; -1 for none; owned */
+	int synced;	     /* folder that has changed since it was synced; -1 for none; owned */
 	struct stat synced_st;
 };
 

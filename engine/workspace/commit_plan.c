@@ -4,8 +4,9 @@
  * told at once; the rest becomes operations in passes, such that each finds what it needs:
  *
  *	new folders (parents first), files, links		add, lose nothing
- *	deletions (children first)				after the additions: a rename's
+ *	deletions of files					after the additions: a rename's
  *								content is there before it goes
+ *	deletions of folders (children first)			what was in them has gone or moved
  *	what stands where a folder was				its content has gone before
  *	permissions of folders (children first)			nothing below is cut off
  */
@@ -291,12 +292,26 @@ static int pass_links(struct plan *plan, const struct changes_source *source,
 	return is_link_item(item) && !replaces_folder(item) ? add_leaf(plan, source, item) : 0;
 }
 
-static int pass_deletions(struct plan *plan, const struct changes_source *source,
-			  struct plan_item *item)
+static bool is_deleted_file(const struct plan_item *item)
+{
+	return item->change.has_old && !S_ISDIR(item->change.old.st_mode);
+}
+
+/* The old names of renamed files are not in the order of the items. */
+static int pass_deleted_files(struct plan *plan, const struct changes_source *source,
+			      struct plan_item *item)
 {
 	if (item->from)
 		return add_op(plan, source, item, JOURNAL_DELETE, item->from, item->op);
-	if (item->change.kind != CHANGE_DELETED)
+	if (item->change.kind != CHANGE_DELETED || !is_deleted_file(item))
+		return 0;
+	return add_op(plan, source, item, JOURNAL_DELETE, item->path, JOURNAL_NONE);
+}
+
+static int pass_deleted_folders(struct plan *plan, const struct changes_source *source,
+				struct plan_item *item)
+{
+	if (item->change.kind != CHANGE_DELETED || is_deleted_file(item))
 		return 0;
 	return add_op(plan, source, item, JOURNAL_DELETE, item->path, JOURNAL_NONE);
 }
@@ -319,8 +334,9 @@ static const struct {
 	int (*add)(struct plan *plan, const struct changes_source *source, struct plan_item *item);
 	bool backwards;
 } passes[] = {
-	{pass_folders, false},	{pass_files, false},	{pass_links, false},
-	{pass_deletions, true}, {pass_replaced, false}, {pass_attrs, true},
+	{pass_folders, false},	    {pass_files, false},	  {pass_links, false},
+	{pass_deleted_files, true}, {pass_deleted_folders, true}, {pass_replaced, false},
+	{pass_attrs, true},
 };
 
 static int add_ops(struct plan *plan, const struct changes_source *source)

@@ -48,6 +48,8 @@ const char *journal_path(const struct journal_op *op)
 
 void journal_id_of(const struct stat *st, struct journal_id *ret)
 {
+	const uint64_t nlink = st->st_nlink;
+
 	*ret = (struct journal_id){
 		.dev = st->st_dev,
 		.ino = st->st_ino,
@@ -59,7 +61,7 @@ void journal_id_of(const struct stat *st, struct journal_id *ret)
 		.ctime_ns = (uint32_t)st->st_ctim.tv_nsec,
 		.atime_ns = (uint32_t)st->st_atim.tv_nsec,
 		.mode = st->st_mode,
-		.nlink = (uint32_t)MIN(st->st_nlink, (nlink_t)UINT32_MAX),
+		.nlink = nlink < UINT32_MAX ? (uint32_t)nlink : UINT32_MAX,
 	};
 }
 

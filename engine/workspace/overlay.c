@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -76,19 +75,26 @@ static int take_gate(struct overlay *o, bool exclusive, struct err *err)
 				       "by another engine; call again");
 		return r < 0 ? r : reload(o, err);
 	}
-	if (exclusive && flock(o->gate, LOCK_EX | LOCK_NB) < 0) {
-		(void)flock(o->gate, LOCK_SH | LOCK_NB);
+	if (exclusive && stack_gate_change(o->gate, true) < 0)
 		return err_set(err, EBUSY, "another process uses the session; call again");
-	}
 	return 0;
 }
 
+static bool is_changing(const struct overlay *o)
+{
+	for (uint32_t i = 0; i < STACK_BRANCHES_MAX; i++)
+		if (o->branches[i].changing)
+			return true;
+	return false;
+}
+
+/* It stays exclusive for as long as somebody changes layers, whoever leaves meanwhile. */
 static void release_gate(struct overlay *o)
 {
 	if (o->running == 0)
 		fd_closep(&o->gate);
-	else
-		(void)flock(o->gate, LOCK_SH | LOCK_NB);
+	else if (!is_changing(o))
+		(void)!stack_gate_change(o->gate, false);
 }
 
 static int mount_branch(struct overlay *o, uint32_t branch, struct err *err)
@@ -194,8 +200,12 @@ static int operate(struct overlay *o, const struct frame_session *f, struct fram
 static int change_stack(struct overlay *o, const struct frame_session *f,
 			struct frame_session_done *ret, struct err *err)
 {
-	int r = overlay_enter(o, f->branch, true, false, err);
+	int r;
 
+	/* The cell that changes the layers of another branch writes the stack, too, as it found it. */
+	if (is_changing(o))
+		return err_set(err, EBUSY, "a commit or discard is at work in this session");
+	r = overlay_enter(o, f->branch, true, false, err);
 	if (r < 0)
 		return r;
 	r = operate(o, f, ret, err);

@@ -4,6 +4,9 @@
  * "**" costs no backtracking. Bit n behind the last component means that the pattern is used up: it
  * covers what has been read so far and all that lies below. Within a component '*' backtracks to the
  * latest star only. Both are bounded by pattern times path, whatever they hold.
+ *
+ * Most paths have nothing to do with most rules, and that is cheap to see: no component of the path
+ * begins as the last one of the pattern does.
  */
 #include "workspace/rules.h"
 
@@ -221,6 +224,33 @@ static enum fit match(const struct pattern *p, const char *path)
 	return is_anchored(p, places) ? FIT_ABOVE : FIT_NONE;
 }
 
+static uint64_t initial_of(const struct span *name)
+{
+	return (uint64_t)1 << (folded(name->at[0], true) % 64);
+}
+
+/* How the components of a path begin; of them all, since a pattern covers what lies below it. */
+static uint64_t initials_of(const char *path)
+{
+	const char *end = path + strlen(path);
+	uint64_t initials = 0;
+	struct span name;
+
+	while (next_part(&path, end, &name))
+		initials |= name.len > 0 ? initial_of(&name) : 0;
+	return initials;
+}
+
+static uint64_t initial_of_last(const struct span *pattern)
+{
+	const char *at = pattern->at;
+	struct span last = {0};
+
+	while (next_part(&at, pattern->at + pattern->len, &last))
+		continue;
+	return last.len == 0 || strchr("*?[", last.at[0]) ? 0 : initial_of(&last);
+}
+
 static enum fit fit(const struct rule *rule, const char *path)
 {
 	struct pattern p;
@@ -244,11 +274,13 @@ static bool is_of_type(const struct rule *rule, char type)
 
 const struct rule *rules_find(const struct rules *rules, char type, const char *path, bool is_dir)
 {
+	const uint64_t initials = initials_of(path);
+
 	for (size_t i = 0; i < rules->n; i++) {
 		const struct rule *rule = &rules->rules[i];
 		enum fit found;
 
-		if (!is_of_type(rule, type))
+		if (!is_of_type(rule, type) || (rule->initial && !(rule->initial & initials)))
 			continue;
 		found = fit(rule, path);
 		/* What has something below it is a folder, and none of F's business. */
@@ -342,7 +374,7 @@ static int take_path(struct rules *rules, const struct line *line, struct err *e
 		return r;
 	rules->rules[rules->n++] = (struct rule){
 		line->fields[0].at[0], line->fields[1].at,  line->fields[1].len,
-		line->fields[2].at,    line->fields[2].len,
+		line->fields[2].at,    line->fields[2].len, initial_of_last(&line->fields[1]),
 	};
 	return 0;
 }

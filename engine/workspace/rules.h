@@ -38,6 +38,7 @@ struct rule {
 	size_t pattern_len;
 	const char *pointer;
 	size_t pointer_len;
+	uint64_t initial; /* how the last component begins, as one bit; 0: in any way */
 };
 
 struct rules {

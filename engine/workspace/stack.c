@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -191,16 +190,26 @@ int stack_read(int data, struct stack *ret, struct err *err)
 	return 0;
 }
 
+int stack_gate_change(int gate, bool exclusive)
+{
+	struct flock lock = {.l_type = exclusive ? F_WRLCK : F_RDLCK, .l_whence = SEEK_SET};
+
+	if (fcntl(gate, F_OFD_SETLK, &lock) == 0)
+		return 0;
+	return errno == EACCES ? -EAGAIN : -errno;
+}
+
 int stack_gate(int data, bool exclusive, int *ret_fd, struct err *err)
 {
 	CLEANUP(fd_closep)
-	int fd = openat(data, GATE_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(data, GATE_FILE, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int r;
 
 	if (fd < 0)
 		return err_set(err, errno, "cannot open the gate of the session");
-	if (flock(fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) < 0)
-		return err_set(err, errno == EWOULDBLOCK ? EAGAIN : errno,
-			       "the session is in use by %s",
+	r = stack_gate_change(fd, exclusive);
+	if (r < 0)
+		return err_set(err, -r, "the session is in use by %s",
 			       exclusive ? "running calls" : "a command that changes its layers");
 	*ret_fd = fd_take(&fd);
 	return 0;

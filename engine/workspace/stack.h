@@ -5,7 +5,7 @@
  *	    meta		whose it is and of which workspace; lines of key=value, written once
  *	    lock		held exclusively (flock) by the engine that runs tools in the session
  *	    data/		0700, the workspace owner's; all that the launcher and cells ever see
- *		stack		struct stack, replaced by rename; its flock is the gate (below)
+ *		stack		struct stack, replaced by rename
  *		gate		held shared by an engine while calls of the session run, exclusively by
  *				whoever changes layers from outside of a call
  *		layers/N/u, w	upper and work folder of an overlay
@@ -61,8 +61,14 @@ MUST_USE int stack_create(int data, const struct stat *workspace, struct err *er
 /** stack_read - and verify: counts, numbers in range and unique within a branch */
 MUST_USE int stack_read(int data, struct stack *ret, struct err *err);
 
-/** stack_gate - take the gate (flock); @exclusive, or shared.  -EAGAIN: held by somebody else */
+/**
+ * stack_gate - take the gate; @exclusive, or shared.  -EAGAIN: held by somebody else
+ * It ends with the descriptor. A lock of fcntl(2), not flock(2): that one would let go of what it has
+ * before it takes another kind.
+ */
 MUST_USE int stack_gate(int data, bool exclusive, int *ret_fd, struct err *err);
+/** stack_gate_change - of one that is held; -EAGAIN: it stays what it was */
+MUST_USE int stack_gate_change(int gate, bool exclusive);
 
 /* Each of these needs the gate held exclusively, changes *stack and the disk, and raises the generation. */
 

@@ -22,8 +22,10 @@ from changes_data import Session, tree  # noqa: E402
 
 # What changes a file, a folder or a name. Opening and syncing only matter by what comes behind them.
 CALLS = ['write', 'pwrite64', 'renameat', 'renameat2', 'unlinkat', 'mkdirat', 'mknodat', 'linkat', 'symlinkat',
-         'fchmod', 'fchmodat', 'utimensat', 'fsetxattr', 'fremovexattr', 'ftruncate', 'copy_file_range']
+         'fchmod', 'fchmodat', 'utimensat', 'fsetxattr', 'fremovexattr', 'ftruncate', 'copy_file_range',
+         'syncfs']
 RULES = 'P\tkeep/hook\tp.json#/0\n'
+SYNCED = RULES + 'Y\tp.json#/1\n'  # files are made in batches, synced, then placed
 
 
 def put(path, text, mode=0o644):
@@ -33,8 +35,8 @@ def put(path, text, mode=0o644):
     os.chmod(path, mode)
 
 
-def make(top, program):
-    session = Session(top, program, RULES)
+def make(top, program, rules=RULES):
+    session = Session(top, program, rules)
     for path in ('src/lib.rs', 'src/old.rs', 'src/moved.rs', 'docs/a/b', 'docs/a/c', 'again/x', 'again/y',
                  'file', 'folder/in', 'gone'):
         put(os.path.join(session.base, path), f'{path} as it was\n' * 20)
@@ -77,10 +79,10 @@ def files_only(found):
     return {path: state for path, state in found.items() if state[0] != 'folder'}
 
 
-def count_calls(program, arguments):
+def count_calls(program, arguments, rules=RULES):
     """How many calls of each kind an undisturbed commit makes, and what it leaves."""
     top = tempfile.mkdtemp(prefix='crash-')
-    session, view = make(top, program)
+    session, view = make(top, program, rules)
     log = os.path.join(top, 'log')
     status, answer, error = session.run(
         'commit', prefix=['strace', '-o', log, '-e', 'trace=' + ','.join(CALLS)], **arguments)
@@ -93,9 +95,9 @@ def count_calls(program, arguments):
     return {name: names.count(name) for name in CALLS}, result, answer
 
 
-def crash(program, arguments, call, number, between=None):
+def crash(program, arguments, call, number, between=None, rules=RULES):
     top = tempfile.mkdtemp(prefix='crash-')
-    session, view = make(top, program)
+    session, view = make(top, program, rules)
     status, _, _ = session.run('commit', prefix=[
         'strace', '-o', '/dev/null', '-e', f'trace={call}', '-e', f'inject={call}:signal=KILL:when={number}'],
         **arguments)
@@ -110,11 +112,11 @@ def crash(program, arguments, call, number, between=None):
     return where, top, session, found, answer
 
 
-def check_same(program, arguments, calls, expected):
+def check_same(program, arguments, calls, expected, rules=RULES):
     n = 0
     for call, count in calls.items():
         for number in range(1, count + 1):
-            where, top, _, found, answer = crash(program, arguments, call, number)
+            where, top, _, found, answer = crash(program, arguments, call, number, rules=rules)
             for name, got, want in zip(('workspace', 'session'), found, expected):
                 wrong = sorted(p for p in got.keys() | want.keys() if got.get(p) != want.get(p))
                 assert not wrong, f'{where}: {name} differs at ' + ', '.join(
@@ -218,7 +220,8 @@ def main():
              'a_commit_of_some_paths_killed_anywhere_ends_as_if_it_had_not_been',
              'what_a_person_writes_between_kill_and_resume_is_not_lost',
              'what_a_tool_writes_between_kill_and_resume_is_not_lost',
-             'what_is_written_at_the_last_moment_is_put_back']
+             'what_is_written_at_the_last_moment_is_put_back',
+             'a_synced_commit_killed_anywhere_ends_as_if_it_had_not_been']
     print(f'1..{len(names)}')
     if not can_trace():
         for number, name in enumerate(names, 1):
@@ -227,6 +230,7 @@ def main():
     everything, some = {}, {'paths': ['src', 'fresh/two', 'again/x', 'docs', 'file', 'folder', 'modes']}
     calls, whole, _ = count_calls(program, everything)
     calls_some, part, _ = count_calls(program, some)
+    calls_synced, synced, _ = count_calls(program, everything, SYNCED)
     person = [(p, b'by a person') for p in ('src/lib.rs', 'gone', 'src/moved.rs', 'again/y', 'docs/a/b')]
     tool = [('src/lib.rs', b'newest'), ('fresh/two', b'2')]
     good = [
@@ -235,6 +239,7 @@ def main():
         case(3, names[2], lambda: check_nothing_lost(program, everything, calls, person_writes, person)),
         case(4, names[3], lambda: check_nothing_lost(program, everything, calls, tool_writes, tool)),
         case(5, names[4], lambda: check_races(program)),
+        case(6, names[5], lambda: check_same(program, everything, calls_synced, synced, SYNCED)),
     ]
     return 0 if all(good) else 1
 

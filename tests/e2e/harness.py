@@ -279,7 +279,8 @@ def check_changes(changes):
         need(isinstance(changes.get(key), int) and changes[key] >= 0, f"changes.{key}", changes)
     for key in ("truncated", "complete"):
         need(isinstance(changes.get(key), bool), f"changes.{key}", changes)
-    need(changes["resource"] == f"toolcell://changes/{changes['session']}", "changes.resource", changes)
+    named = f"toolcell://changes/{changes['session']}" if changes["session"] is not None else None  # in memory
+    need(changes["resource"] == named, "changes.resource", changes)
     for one in changes["files"]:
         need(isinstance(one.get("path"), str) and one["path"], "a change has a path", one)
         need(one.get("kind") in ("added", "modified", "deleted", "renamed", "mode", "symlink", "type"), "and a kind", one)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The workspace as an overlay, through the real engine: what calls see, what is kept, what is committed."""
 
+import fcntl
 import json
 import os
 import random
@@ -8,7 +9,9 @@ import shutil
 import signal
 import socket
 import stat
+import struct
 import subprocess
+import time
 import unittest
 from pathlib import Path
 
@@ -122,9 +125,11 @@ class Sees(Overlay):
     @unittest.skipUnless(git_works(), "no git here")
     def test_a_diff_of_the_session_applies_elsewhere(self):
         copy = self.sessions / "copy"
-        shutil.copytree(self.workspace, copy)
+        (self.workspace / "old").symlink_to("kept")
+        shutil.copytree(self.workspace, copy, symlinks=True)
         engine = self.engine()
-        self.ok(engine, "echo new >'new file'; : >empty; echo more >>kept; chmod 755 kept; mkdir d; echo x >d/x")
+        self.ok(engine, "echo new >'new file'; : >empty; echo more >>kept; chmod 755 kept; mkdir d; echo x >d/x; "
+                "ln -s kept link; ln -sfn folder old")
         result = engine.call("changes", {"operation": "diff"})
         self.assertOk(result)
         patch = self.sessions / "patch"
@@ -326,6 +331,10 @@ OPERATIONS = (
 )
 
 
+def new_seed():
+    return int(os.environ.get("TOOLCELL_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+
+
 def random_script(rng, lines):
     names = ["a", "b", "c", "d/a", "d/b", "d/e/a", "d/e/f", "g", "g/h"]
     out = []
@@ -351,7 +360,7 @@ class Random(Overlay):
         return copy
 
     def test_commit_makes_the_workspace_what_the_session_saw(self):
-        seed = random.SystemRandom().randrange(1 << 32)
+        seed = new_seed()
         rng = random.Random(seed)
         engine = self.engine()
         for turn in range(6):
@@ -368,7 +377,7 @@ class Random(Overlay):
             self.assertEqual(result["changes"]["files"], [], f"seed {seed}, turn {turn}")
 
     def test_discard_and_rollback_bring_back_what_was(self):
-        seed = random.SystemRandom().randrange(1 << 32)
+        seed = new_seed()
         rng = random.Random(seed)
         engine = self.engine()
         before = snapshot_of(self.workspace)
@@ -469,6 +478,87 @@ class Direct(Overlay):
         self.direct().bash("mv .git g2; mkdir .git; echo evil >.git/config")
         config = self.workspace / ".git/config"
         self.assertTrue(not config.exists() or config.read_text() == "[core]\n", "an evil configuration is in place")
+
+
+GIT = ["**/.git/hooks", "**/.git/config", ".mcp.json"]
+
+
+class Escapes(Overlay):
+    """What has been tried, and once went through."""
+
+    files = {"f": "f\n", ".git/hooks/x.sample": "x\n", ".git/config": "[core]\n", ".git/HEAD": "ref: refs/heads/m\n"}
+
+    def engine_of_direct(self, **sections):
+        return self.engine(policy=self.policy(workspace={"mode": "direct", "protect": GIT}, **sections))
+
+    def test_a_pattern_for_any_depth_holds_what_exists_at_the_top(self):
+        engine = self.engine_of_direct()
+        for command in ("echo id >.git/hooks/pre-commit", "echo evil >>.git/config", "mv .git/hooks h", "rm .git/config"):
+            with self.subTest(command=command):
+                self.assertEqual(engine.bash(command)["status"], "failed")
+        self.assertEqual(os.listdir(self.workspace / ".git/hooks"), ["x.sample"])
+        self.assertEqual((self.workspace / ".git/config").read_text(), "[core]\n")
+
+    def test_what_one_call_made_another_cannot_bring_back(self):
+        engine = self.engine_of_direct()
+        place = self.workspace / ".mcp.json"
+        first = engine.start_call("Bash", {"command": "ln -s f .mcp.json; until [ -e seen ]; do sleep 0.02; done"})
+        self.assertTrue(eventually(place.is_symlink, 10))
+        second = engine.start_call("Bash", {"command": "touch seen; while [ -e .mcp.json ]; do sleep 0.02; done; "
+                                                       "mv .mcp.json.refused-by-toolcell .mcp.json"})
+        self.assertOk(engine.finish_call(first))
+        result = engine.finish_call(second)
+        self.assertOk(result)
+        self.assertFalse(place.is_symlink())
+        self.assertIn("protected", [d["layer"] for d in result["denials"]])
+
+    def test_many_that_die_slowly_do_not_keep_what_is_protected(self):
+        bomb = ("import os\nopen(\".mcp.json\", \"w\")\nwhile True:\n  try: os.fork()\n  except OSError: pass\n")
+        result = self.engine_of_direct(limits={"wall": "1s", "processes": 400}).bash(f"exec python3 -c '{bomb}'")
+        self.assertEnded(result, "stopped", "wall_limit")
+        self.assertFalse((self.workspace / ".mcp.json").exists())
+
+    def test_the_gate_stays_shut_while_a_commit_is_at_work_and_another_branch_goes_on(self):
+        engine = self.engine()
+        self.ok(engine, "seq 1 10000 | split -l 1 -a 4 - n")
+        branch = engine.call("session", {"operation": "fork"})["data"]["session"]
+        (gate,) = self.sessions.glob("*/data/gate")
+        with gate.open("r+b") as file:
+            def can_be_shared():
+                lock = struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+                try:
+                    fcntl.fcntl(file, fcntl.F_OFD_SETLK, lock)
+                except OSError:
+                    return False
+                fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, 0, 0, 0))
+                return True
+
+            commit = engine.start_call("changes_commit", {})
+            self.assertTrue(eventually(lambda: not can_be_shared(), 10))
+            other = engine.request("tools/call", {"name": "Bash", "arguments": {"command": "true"},
+                                                  "_meta": {"toolcell/session": branch}})
+            self.assertOk(engine.finish_call(other))
+            shared = can_be_shared()
+            time.sleep(0.2)  # the gate opens a little before the answer is here
+            if json.dumps(commit) in engine.answers:
+                self.skipTest("the commit was too quick")
+            self.assertFalse(shared)
+            self.assertOk(engine.finish_call(commit))
+
+    @unittest.skipUnless(git_works(), "no git")
+    def test_git_cannot_be_led_to_another_configuration(self):
+        shutil.rmtree(self.workspace / ".git")
+        self.git("init", "-q", ".")
+        marker = self.workspace.parent / (self.workspace.name + ".ran")
+        self.addCleanup(marker.unlink, missing_ok=True)
+        engine = self.engine()
+        self.ok(engine, "cp -r .git evil; printf '[core]\\n\\trepositoryformatversion = 0\\n\\tfsmonitor = \"touch %s;false\"\\n' "
+                        f"{marker} >evil/config; echo ../evil >.git/commondir")
+        held = {c["path"]: c["verdict"] for c in self.ok(engine, "true")["changes"]["files"]}
+        self.assertEqual(held[".git/commondir"], "protected")
+        self.assertOk(self.commit(engine))
+        self.git("status")
+        self.assertFalse(marker.exists(), "a configuration of the tool's was run")
 
 
 if __name__ == "__main__":

@@ -186,7 +186,7 @@ class NoToolchain(CellTest):
         self.addCleanup(shutil.rmtree, home, ignore_errors=True)
         if shutil.which("cargo", path="/usr/local/bin:/usr/bin:/bin"):
             self.skipTest("the distribution's cargo is installed")
-        env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
+        env = {"HOME": str(home), "PATH": "/usr/bin:/bin", "TOOLCELL_SESSIONS": str(self.sessions)}
         result = self.engine(env=env).call("cargo", {"subcommand": "check"})
         self.assertNotEqual(result["status"], "ok")
         self.assertEqual(result["ended"].get("exit_code"), 127)

@@ -346,7 +346,7 @@ class Changes(SessionTest):
 
     def test_without_a_session_it_says_so(self):
         done = self.changes("list", code=1)
-        self.assertIn("no session of workspace", done.stderr)
+        self.assertIn("has no session", done.stderr)
 
     def test_usage(self):
         for args in (("lst",), ("list", "--stat"), ("diff", "--overwrite", "x"), ("--session", "nonesuch!")):

@@ -41,7 +41,7 @@ class RulesFind(unittest.TestCase):
         body = "int f(void)\n{\n" + "\tx();\n" * 61 + "}\n"
         self.check(rules.function_length, {"engine/base/a.c": body},
                    {"engine/base/a.c": "int f(void)\n{\n" + "\tx();\n" * 60 + "}\n"})
-        self.check(rules.launch_budget, {f"engine/launch/{i}.c": "\n" * 600 for i in range(3)},
+        self.check(rules.launch_budget, {f"engine/launch/{i}.c": "\n" * 601 for i in range(3)},
                    {f"engine/launch/{i}.c": "\n" * 500 for i in range(3)})
 
     def test_headers_alone(self):

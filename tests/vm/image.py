@@ -25,8 +25,8 @@ MODULES = ("virtio_pci", "virtio_blk", "overlay")
 MODULE_DEPTH_MAX = 8
 
 PROGRAMS = """
-    bash dash sh cat chmod chown cp cut date dd df dirname basename echo env expr false head id kill ln ls
-    mkdir mktemp mount mv nice nohup printf ps readlink rm rmdir seq setpriv setsid sh sleep sort stat sync
+    bash dash sh cat chmod chown cp cut date dd df dirname basename echo env expr false flock head id kill
+    ln ls mkdir mkfifo mktemp mount mv nice nohup printf ps readlink rm rmdir seq setpriv setsid sh sleep sort stat sync
     sha256sum tail tar tee test timeout touch tr true truncate umount uname unshare wc yes grep sed find
     xargs hostname
 """.split()

@@ -141,7 +141,8 @@ Test(changes, full_session_takes_no_more_writing_but_all_else)
 	cr_expect_str_eq(result_text(a, "ended.cause"), "disk_limit");
 	cr_expect_eq(json_array_size(result_at(a, "denials")), 1, "not the size of one file too");
 	cr_expect_str_eq(result_text(a, "denials.0.errno"), "EDQUOT");
-	cr_expect_str_eq(result_text(a, "denials.0.rule"), "policies/unit.json#/limits/session_size");
+	cr_expect_str_eq(result_text(a, "denials.0.rule"),
+			 "policies/unit.json#/limits/session_size");
 	cr_expect_eq(result_number(a, "denials.0.value"), (json_int_t)4 << 30);
 	cr_expect(strstr(text_half(a), "stopped: the session is full\n"));
 	json_decref(a);
@@ -149,7 +150,8 @@ Test(changes, full_session_takes_no_more_writing_but_all_else)
 	cr_expect_str_eq(result_text(a, "status"), "refused");
 	cr_expect_str_eq(result_text(a, "error"),
 			 "the session holds 5 GiB of 4 GiB: commit or discard");
-	cr_expect_str_eq(result_text(a, "denials.0.rule"), "policies/unit.json#/limits/session_size");
+	cr_expect_str_eq(result_text(a, "denials.0.rule"),
+			 "policies/unit.json#/limits/session_size");
 	json_decref(a);
 	a = fixture_run(&f, "look", ":");
 	cr_expect_str_eq(result_text(a, "status"), "ok");

@@ -24,8 +24,16 @@ static pid_t launcher;
 
 static const char *const strings[] = {"strict/Bash", "strict", "/home/x"};
 static const struct image_cell cells[] = {
-	{.name = 0, .policy = 1, .home = 2, .limits = {.wall_ms = 60000}},
-	{.name = 1, .policy = 1, .home = 2, .limits = {.wall_ms = 60000}},
+	{.name = 0,
+	 .policy = 1,
+	 .home = 2,
+	 .change_rules = IMAGE_NONE,
+	 .limits = {.wall_ms = 60000}},
+	{.name = 1,
+	 .policy = 1,
+	 .home = 2,
+	 .change_rules = IMAGE_NONE,
+	 .limits = {.wall_ms = 60000}},
 };
 
 const struct image_cell *image_cell(const struct image *image, uint32_t index)

@@ -360,11 +360,12 @@ Test(patch, what_was_renamed_is_put_back)
 	cr_assert_eq(system("test -z \"$(find . -name '.*toolcell*')\""), 0);
 }
 
+/* Of the processor: how long a busy machine makes of it is not ours. */
 static double seconds(void)
 {
 	struct timespec t;
 
-	cr_assert_eq(clock_gettime(CLOCK_MONOTONIC, &t), 0);
+	cr_assert_eq(clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t), 0);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 

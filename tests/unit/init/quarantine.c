@@ -51,12 +51,17 @@ static void skip(const char *why)
 
 TestSuite(quarantine, .init = setup, .fini = teardown);
 
-static void begin(const char *text)
+static void begin_as(const char *text, bool beside)
 {
 	struct err err = {0};
 
 	cr_assert_eq(rules_parse(text, &rules, &err), 0, "%s", err.text);
-	cr_assert_eq(quarantine_begin(&quarantine, &rules, top, false), 0);
+	cr_assert_eq(quarantine_begin(&quarantine, &rules, top, beside), 0);
+}
+
+static void begin(const char *text)
+{
+	begin_as(text, false);
 }
 
 static void put(const char *path)
@@ -118,6 +123,28 @@ Test(quarantine, what_came_is_moved_and_told)
 				".git/hooks > .git/hooks.refused-by-toolcell;");
 	cr_expect(!exists(".mcp.json") && !exists(".git/hooks"));
 	cr_expect(exists(".git/hooks.refused-by-toolcell"));
+}
+
+Test(quarantine, what_another_call_put_there_is_not_taken_for_the_owners)
+{
+	put(".mcp.json");
+	put(".envrc");
+	begin_as("P\t.mcp.json\tp\nP\t.envrc\tp\n", true);
+	/* The other call's end moves it aside; this one's tool moves it back. */
+	cr_assert_eq(rename(".mcp.json", "aside"), 0);
+	cr_assert_eq(usleep(20000), 0);
+	cr_assert_eq(rename("aside", ".mcp.json"), 0);
+	cr_expect_str_eq(end(), ".mcp.json > .mcp.json.refused-by-toolcell;");
+	cr_expect(exists(".envrc") && !exists(".mcp.json"));
+}
+
+Test(quarantine, a_look_before_the_end_moves_and_is_told_of_once)
+{
+	begin("P\t.mcp.json\tp\n");
+	put(".mcp.json");
+	quarantine_look(&quarantine, &rules, false, &writer);
+	cr_expect(!exists(".mcp.json"));
+	cr_expect_str_eq(end(), ".mcp.json > .mcp.json.refused-by-toolcell;");
 }
 
 Test(quarantine, a_link_in_the_way_is_moved_and_never_followed)

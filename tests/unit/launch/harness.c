@@ -235,7 +235,9 @@ static void make_session(struct harness *h)
 	(void)close(data);
 }
 
-static void send_image(struct harness *h, const struct harness_options *o, int image)
+/* Not inlined, here and below: frames with paths in them add up to more stack than one function may have. */
+static __attribute__((noinline)) void send_image(struct harness *h, const struct harness_options *o,
+						 int image)
 {
 	struct frame_image frame = {.head = {FRAME_IMAGE, sizeof(frame), 0},
 				    .maintenance = o->maintenance};
@@ -253,6 +255,21 @@ static void send_image(struct harness *h, const struct harness_options *o, int i
 	cr_assert_eq(fd_send(h->sock, &frame, sizeof(frame), fds, n), 0);
 	if (fds[1] >= 0)
 		(void)close(fds[1]);
+}
+
+static __attribute__((noinline)) void take_ready(struct harness *h)
+{
+	union {
+		struct frame_head head;
+		struct frame_ready ready;
+		struct frame_fatal fatal;
+	} frame;
+	ssize_t n = recv(h->sock, &frame, sizeof(frame), 0);
+
+	cr_assert_gt(n, 0, "the launcher said nothing");
+	cr_assert_neq(frame.head.type, FRAME_FATAL, "%s", frame.fatal.text);
+	cr_assert_eq(frame.head.type, FRAME_READY);
+	h->ready = frame.ready;
 }
 
 void harness_start(struct harness *h, const struct harness_options *options)
@@ -284,19 +301,7 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	send_image(h, options ? options : &none, image);
 	(void)close(image);
 	h->alive = alive[1];
-	{
-		union {
-			struct frame_head head;
-			struct frame_ready ready;
-			struct frame_fatal fatal;
-		} frame;
-		ssize_t n = recv(h->sock, &frame, sizeof(frame), 0);
-
-		cr_assert_gt(n, 0, "the launcher said nothing");
-		cr_assert_neq(frame.head.type, FRAME_FATAL, "%s", frame.fatal.text);
-		cr_assert_eq(frame.head.type, FRAME_READY);
-		h->ready = frame.ready;
-	}
+	take_ready(h);
 }
 
 void harness_stop(struct harness *h)

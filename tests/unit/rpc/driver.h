@@ -11,6 +11,8 @@
 #include "rpc/rpc.h"
 
 #define DRIVER_CALLS_MAX 1100 /* beyond what rpc lets through */
+/* What tools/list adds to each tool. */
+#define RESULT_CHARS "\"_meta\":{\"anthropic/maxResultSizeChars\":250000}"
 
 struct driver {
 	struct rpc *rpc;

@@ -121,7 +121,7 @@ Test(mcp, a_legacy_session_lists_and_calls)
 	static const struct driver_row rows[] = {
 		{REQUEST("1", "tools/list") "}",
 		 RESULT("1", "\"tools\":[{\"name\":\"tool\",\"description\":\"A tool\","
-			     "\"inputSchema\":{\"type\":\"object\"}}]")},
+			     "\"inputSchema\":{\"type\":\"object\"}," RESULT_CHARS "}]")},
 		{CALL("\"s\"", "\"name\":\"tool\",\"arguments\":{\"a\":1}"),
 		 RESULT("\"s\"", CONTENT("c-1", "ok", "{\\\"a\\\":1}", "false"))},
 		{CALL("2", "\"name\":\"tool\""), RESULT("2", CONTENT("c-2", "ok", "{}", "false"))},
@@ -177,7 +177,8 @@ Test(mcp, the_modern_era_needs_no_session_but_its_metadata)
 			"\"listChanged\":false},\"resources\":{},\"logging\":{}}," CACHE COMPLETE)},
 		{REQUEST("2", "tools/list") ",\"params\":{\"_meta\":{" MODERN "}}}",
 		 RESULT("2", "\"tools\":[{\"name\":\"tool\",\"description\":\"A tool\","
-			     "\"inputSchema\":{\"type\":\"object\"}}]," CACHE COMPLETE)},
+			     "\"inputSchema\":{\"type\":\"object\"}," RESULT_CHARS
+			     "}]," CACHE COMPLETE)},
 		{MODERN_CALL("3", "\"name\":\"tool\""),
 		 RESULT("3", CONTENT("c-1", "ok", "{}", "false") "," COMPLETE)},
 		{REQUEST("4", "server/discover") "}",

@@ -118,7 +118,7 @@ Test(native, control_lines_are_answered)
 		{"{\"type\":\"ping\",\"id\":9}", "{\"running\":0,\"type\":\"pong\",\"id\":9}\n"},
 		{"{\"type\":\"tools\"}",
 		 "{\"type\":\"tools\",\"tools\":[{\"name\":\"tool\",\"description\":\"A tool\","
-		 "\"inputSchema\":{\"type\":\"object\"}}]}\n"},
+		 "\"inputSchema\":{\"type\":\"object\"}," RESULT_CHARS "}]}\n"},
 		{"{\"type\":\"tools\",\"id\":1,\"format\":\"anthropic\"}",
 		 "{\"type\":\"tools\",\"id\":1,\"tools\":[{\"name\":\"tool\",\"description\":"
 		 "\"A tool\",\"input_schema\":{\"type\":\"object\"}}]}\n"},

@@ -125,6 +125,23 @@ Test(commit, adopts_everything_and_leaves_nothing_behind, .init = setup, .fini =
 	EXPECT();
 }
 
+/* A renamed file goes from where it was before the folder does, wherever its new name sorts. */
+Test(commit, moves_a_folder_to_a_name_that_sorts_before_it, .init = setup, .fini = end)
+{
+	put(0, "g/h/x", "of some length");
+	put(0, "g/y", "of another length");
+	whiteout(1, "g");
+	put(1, "c/h/x", "of some length");
+	put(1, "c/y", "of another length");
+	EXPECT("added c", "added c/h", "renamed c/h/x < g/h/x", "renamed c/y < g/y", "deleted g",
+	       "deleted g/h");
+	commit();
+	cr_expect_eq(sums.held, 0, "%s", told_text);
+	cr_expect(!is_there(0, "g"));
+	expect_content("c/h/x", "of some length");
+	EXPECT();
+}
+
 Test(commit, holds_a_conflict_until_it_is_named, .init = setup, .fini = end)
 {
 	put(0, "a", "theirs");

@@ -215,3 +215,19 @@ Test(stack, the_gate_lets_many_in_or_one)
 	cr_assert_eq(stack_gate(data, false, &shared, &err), -EAGAIN);
 	(void)close(alone);
 }
+
+Test(stack, who_cannot_have_the_gate_alone_keeps_what_he_has)
+{
+	int mine = -1;
+	int other = -1;
+	int alone = -1;
+
+	cr_assert_eq(stack_gate(data, false, &mine, &err), 0);
+	cr_assert_eq(stack_gate(data, false, &other, &err), 0);
+	cr_assert_eq(stack_gate_change(mine, true), -EAGAIN);
+	(void)close(other);
+	cr_assert_eq(stack_gate(data, true, &alone, &err), -EAGAIN);
+	cr_assert_eq(stack_gate_change(mine, true), 0);
+	cr_assert_eq(stack_gate(data, false, &other, &err), -EAGAIN);
+	(void)close(mine);
+}

@@ -40,7 +40,7 @@ struct piece {
 
 static unsigned mode_bits(const struct stat *st)
 {
-	return (unsigned)st->st_mode & (S_IFMT | 07777U);
+	return S_ISLNK(st->st_mode) ? S_IFLNK : (unsigned)st->st_mode & (S_IFMT | 07777U);
 }
 
 static int put_name(struct buf *out, const char *before, const char *path)
@@ -60,12 +60,31 @@ static int put_prefixed(struct buf *out, const char *before, const char *prefix,
 	return r < 0 ? r : buf_printf(out, "%s%s", before, answer_show(shown, name.data));
 }
 
+/* git knows no folders, and takes such a line between its pieces for a remark. */
+static int put_folder_head(struct buf *out, const struct change *change)
+{
+	unsigned mode = mode_bits(change->has_new ? &change->new : &change->old) & 07777U;
+	char shown[ANSWER_SHOWN_MAX];
+
+	return buf_printf(out, "folder %s: %s, mode %04o\n", answer_show(shown, change->path),
+			  change_kind_name(change->kind), mode);
+}
+
+static bool is_folder(const struct change *change)
+{
+	return (!change->has_old || S_ISDIR(change->old.st_mode)) &&
+	       (!change->has_new || S_ISDIR(change->new.st_mode));
+}
+
 /* What is not said by lines. */
 static int put_head(struct buf *out, const struct change *change)
 {
 	bool old_is = change->has_old && change->kind != CHANGE_ADDED;
-	int r = put_prefixed(out, "diff --git ", "a/", change->from ? change->from : change->path);
+	int r;
 
+	if (is_folder(change))
+		return put_folder_head(out, change);
+	r = put_prefixed(out, "diff --git ", "a/", change->from ? change->from : change->path);
 	if (r == 0)
 		r = put_prefixed(out, " ", "b/", change->path);
 	if (r == 0)
@@ -118,40 +137,49 @@ static int put_hunks(struct piece *piece, const struct change *change,
 	return r == -E2BIG ? 0 : r;
 }
 
-/* "-> target" of both sides. */
-static int put_links(const struct cell *cell, struct buf *out, const struct change *change)
+/* Where the link points to on one side; false where that is no link, or cannot be read. */
+static bool read_link(const struct cell *cell, const struct change *change, bool newer,
+		      char target[PATH_MAX])
 {
-	char target[PATH_MAX];
-	char shown[ANSWER_SHOWN_MAX];
+	const struct stat *st = newer ? &change->new : &change->old;
+	const char *path = newer || !change->from ? change->path : change->from;
+	CLEANUP(fd_closep) int fd = -1;
+	CLEANUP(fd_closep) int root = -1;
+	ssize_t n = -1;
+	int r = 0;
 
-	for (int side = 0; side < 2; side++) {
-		const struct stat *st = side ? &change->new : &change->old;
-		const char *path = side || !change->from ? change->path : change->from;
-		CLEANUP(fd_closep) int fd = -1;
-		CLEANUP(fd_closep) int root = -1;
-		ssize_t n;
-		int r = 0;
+	if (!(newer ? change->has_new : change->has_old) || !S_ISLNK(st->st_mode))
+		return false;
+	if (newer) {
+		char layer[64];
 
-		if (!(side ? change->has_new : change->has_old) || !S_ISLNK(st->st_mode))
-			continue;
-		if (side) {
-			char layer[64];
-
-			(void)snprintf(layer, sizeof(layer), "layers/%u/u",
-				       cell->source.branch->layers[change->layer]);
-			r = changes_open_beneath(cell->data, layer, O_RDONLY | O_DIRECTORY, &root);
-		}
-		if (r == 0)
-			r = changes_open_beneath(side ? root : cell->base, path, O_PATH, &fd);
-		n = r < 0 ? -1 : readlinkat(fd, "", target, sizeof(target) - 1);
-		if (n < 0)
-			continue;
-		target[n] = '\0';
-		r = buf_printf(out, "%clink to %s\n", side ? '+' : '-', answer_show(shown, target));
-		if (r < 0)
-			return r;
+		(void)snprintf(layer, sizeof(layer), "layers/%u/u",
+			       cell->source.branch->layers[change->layer]);
+		r = changes_open_beneath(cell->data, layer, O_RDONLY | O_DIRECTORY, &root);
 	}
-	return 0;
+	if (r == 0)
+		r = changes_open_beneath(newer ? root : cell->base, path, O_PATH, &fd);
+	if (r == 0)
+		n = readlinkat(fd, "", target, PATH_MAX - 1);
+	target[n < 0 ? 0 : n] = '\0';
+	return n >= 0;
+}
+
+/* As git shows links: the target is the only line, without an end. */
+static int put_links(const struct cell *cell, struct piece *piece, const struct change *change)
+{
+	char old_target[PATH_MAX];
+	char new_target[PATH_MAX];
+	bool was = change->kind != CHANGE_ADDED && read_link(cell, change, false, old_target);
+	bool is = read_link(cell, change, true, new_target);
+	const struct cell_sides sides = {
+		.old = was ? old_target : NULL,
+		.old_len = was ? strlen(old_target) : 0,
+		.new = is ? new_target : NULL,
+		.new_len = is ? strlen(new_target) : 0,
+	};
+
+	return was || is ? put_hunks(piece, change, &sides) : 0;
 }
 
 static int make_piece(const struct cell *cell, const struct change *change, struct piece *piece)
@@ -160,7 +188,7 @@ static int make_piece(const struct cell *cell, const struct change *change, stru
 	int r = put_head(&piece->text, change);
 
 	if (r == 0)
-		r = put_links(cell, &piece->text, change);
+		r = put_links(cell, piece, change);
 	if (r < 0)
 		return r;
 	r = cell_sides_read(cell, change, SIDE_MAX, &sides);

@@ -101,7 +101,7 @@ static int write_out(struct work *w, const char *s, size_t len, size_t open, siz
 	int r = 0;
 
 	for (size_t i = from; i <= close && r == 0; i++) {
-		if (s[i] == '\\' && i < close) {
+		if (i < close && s[i] == '\\') {
 			i++;
 			continue;
 		}

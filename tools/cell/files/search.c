@@ -185,10 +185,11 @@ static int collect_one(struct seeker *me, struct search_result *ret)
 	(void)pthread_mutex_lock(&me->lock);
 	r = me->failed;
 	files = reallocarray(ret->files, ret->n + from->n + 1, sizeof(*files));
-	if (!files)
+	if (files)
+		ret->files = files;
+	else
 		r = -ENOMEM;
 	if (r == 0) {
-		ret->files = files;
 		if (from->n > 0)
 			memcpy(ret->files + ret->n, from->files, from->n * sizeof(*files));
 		ret->n += from->n;
