@@ -83,6 +83,10 @@ void ask_prepare(struct call *c, json_t *arguments)
 		       "session: /snapshot: rollback needs the snapshot to go back to",
 		       "give the number that snapshot gave, or 0 for the workspace without "
 		       "changes");
+	else if (o->op == FRAME_SESSION_FORK && !c->broker->config->session_id)
+		refuse(c, "operation",
+		       "session: /operation: a session in memory has no name, and so no branches",
+		       "use snapshot and rollback, or keep sessions on disk (--sessions)");
 	else if (o->op == FRAME_SESSION_DROP && !named)
 		refuse(c, "session", "session: /session: drop needs the branch to end",
 		       "give its name, such as the one that fork gave");

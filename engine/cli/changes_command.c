@@ -257,6 +257,16 @@ static int ask_first(const struct broker_config *config, const struct args *args
 	return code;
 }
 
+/* Where all of it went there is no list. */
+static void show_all_gone(json_t *data)
+{
+	json_t *discarded = json_object_get(data, "discarded");
+	json_int_t n = json_integer_value(json_object_get(data, "count"));
+
+	if (json_is_array(discarded) && json_array_size(discarded) == 0 && n > 0)
+		ui_line(UI_PLAIN, NULL, "%lld change%s discarded", (long long)n, n == 1 ? "" : "s");
+}
+
 static int show_told(const struct maintain_result *result, const struct args *args)
 {
 	CLEANUP(buf_fini) struct buf out = {0};
@@ -266,6 +276,7 @@ static int show_told(const struct maintain_result *result, const struct args *ar
 	if (changes_view_told(&out, data, ui_color(STDOUT_FILENO)) < 0 ||
 	    ui_write(STDOUT_FILENO, &out) < 0)
 		return CLI_FAILED;
+	show_all_gone(data);
 	unmatched = show_unmatched(data);
 	if (changes_view_held(data))
 		ui_line(UI_WARN, "held", "what is held back stays in session %s", args->session);

@@ -200,7 +200,11 @@ class Root(Place):
 
     def test_or_lie_in_memory_when_the_policy_asks_for_it(self):
         self.use(sessions=self.mount_kind("overlay"))
-        self.cycle(self.engine(policy=self.policy(workspace={"fallback": "memory"})), how="overlay in memory")
+        engine = self.engine(policy=self.policy(workspace={"fallback": "memory"}))
+        self.cycle(engine, how="overlay in memory")
+        result = engine.call("session", {"operation": "fork"})
+        self.assertEqual(result["status"], "refused", "nobody could name the branch")
+        self.assertIn("in memory", result["error"])
 
     def test_or_the_workspace_is_read_only_when_it_asks_for_that(self):
         self.use(sessions=self.mount_kind("overlay"))

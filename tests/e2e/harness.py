@@ -411,12 +411,17 @@ class CellTest(unittest.TestCase):
         if self.needs_toolchain and not toolchain_works():
             self.skipTest("no Rust toolchain that this account can run")
         self.sessions = Path(tempfile.mkdtemp(prefix="sessions-"))
-        self.addCleanup(shutil.rmtree, self.sessions, ignore_errors=True)
+        self.addCleanup(self.remove_sessions)
         os.environ["TOOLCELL_SESSIONS"] = str(self.sessions)
         self.workspace = Path(tempfile.mkdtemp(prefix="ws-"))
         self.addCleanup(shutil.rmtree, self.workspace, ignore_errors=True)
         for name, text in self.files.items():
             self.write(name, text)
+
+    def remove_sessions(self):
+        """Overlayfs leaves a closed folder in its work folder, which an ordinary account must open first."""
+        subprocess.run(["chmod", "-R", "u+rwX", str(self.sessions)], check=False, stderr=subprocess.DEVNULL)
+        shutil.rmtree(self.sessions, ignore_errors=True)
 
     def write(self, name, text):
         path = self.workspace / name

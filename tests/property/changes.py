@@ -21,6 +21,7 @@ import tempfile
 from changes_data import Session, attributes, differences, one, tree
 
 RULES = ('P\t**/.git/hooks\tp.json#/0\nS\ttarget\tp.json#/1\nL\tinside\tp.json#/2\n')
+SYNCED = 'Y\tp.json#/3\n'  # files are made in batches, synced, then placed
 NAMES = ['a', 'b', 'c', 'd', 'a-b', 'e.txt']
 
 
@@ -303,7 +304,7 @@ def is_covered(path, names):
 class Round:
     def __init__(self, rng, kind, program, top):
         self.rng = rng
-        self.session = Session(top, program, RULES)
+        self.session = Session(top, program, RULES + rng.choice(('', SYNCED)))
         fill_base(rng, self.session.base)
         self.session.begin(1)
         self.view = kind(self.session)
