@@ -388,7 +388,7 @@ int command_changes(const struct command *self, struct args *args, char **argv)
 	int code;
 
 	(void)argv;
-	if (check_usage(self, args, &verb, &err) < 0) {
+	if (check_usage(self, args, &verb, &err) < 0 || !verb) {
 		ui_error(&err);
 		return CLI_USAGE;
 	}

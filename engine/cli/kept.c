@@ -278,9 +278,13 @@ static void serve_unnamed(const struct session_options *o, struct session *s)
 	struct kept *k = s->kept;
 	mode_t mode = 0700;
 	struct err why;
-	int r = meta ? store_open(o->sessions, true, &k->store, &why)
-		     : err_set(&why, ENOMEM, "no memory for a session");
+	int r;
 
+	if (!meta) {
+		(void)snprintf(k->why, sizeof(k->why), "no memory for a session");
+		return;
+	}
+	r = store_open(o->sessions, true, &k->store, &why);
 	if (r == 0)
 		r = check_reach(&k->store, s, &why);
 	if (r == 0)

@@ -79,9 +79,11 @@ int maintain_find(const struct args *args, char ret[MAINTAIN_ID_BYTES], struct e
 {
 	struct place *place = calloc(1, sizeof(*place));
 	struct store store;
-	int r = place ? find_place(args->workspace, place, err)
-		      : err_set(err, ENOMEM, "no memory for a path");
+	int r;
 
+	if (!place)
+		return err_set(err, ENOMEM, "no memory for a path");
+	r = find_place(args->workspace, place, err);
 	if (r == 0) {
 		r = store_open(args->sessions, false, &store, err);
 		if (r == -ENOENT)

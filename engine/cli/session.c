@@ -244,7 +244,7 @@ static int run_policyc(const struct session_options *o, char *program, struct se
 	int pair[2];
 	int n = 4;
 	int r;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (o->agent) {
 		argv[n++] = words[3];

@@ -185,7 +185,8 @@ static int print_list(const struct args *args, const char *path, json_t *list,
 	}
 	json_array_foreach(list, i, session)
 		if (r == 0 && !args->json)
-			r = append_row(&out, session, entries[i].used, ui_color(STDOUT_FILENO));
+			r = append_row(&out, session, entries ? entries[i].used : 0,
+				       ui_color(STDOUT_FILENO));
 	if (r == 0)
 		r = ui_write(STDOUT_FILENO, &out);
 	if (r == 0 && !args->json && json_array_size(list) == 0)

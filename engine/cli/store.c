@@ -101,6 +101,7 @@ int store_place(const char *option, char *dst, struct err *err)
 	const char *given = option ? option : getenv("TOOLCELL_SESSIONS");
 	int n;
 
+	dst[0] = '\0';
 	if (!given || given[0] == '\0')
 		return default_place(dst, err);
 	n = snprintf(dst, PATH_MAX, "%s", given);

@@ -104,8 +104,8 @@ int store_sweep(const struct store *store, uint32_t days, int64_t now, struct er
 {
 	struct store_entry *list = NULL;
 	size_t n = 0;
-	int r = store_list(store, &list, &n, err);
-	int worst = 0;
+	int worst = store_list(store, &list, &n, err);
+	int r;
 
 	for (size_t i = 0; i < n; i++) {
 		r = sweep_session(store, &list[i], days, now, err);
@@ -121,7 +121,7 @@ int store_sweep(const struct store *store, uint32_t days, int64_t now, struct er
 static void NORETURN sweep_child(const struct store *store, int swept, pid_t parent)
 {
 	const int keep[] = {store->dir, swept};
-	uint32_t days;
+	uint32_t days = 0;
 	struct err err;
 
 	if (fd_close_others(keep, ARRAY_SIZE(keep)) < 0 || setpgid(0, 0) < 0 ||

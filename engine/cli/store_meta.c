@@ -28,20 +28,30 @@ enum kind { KIND_VERSION, KIND_TEXT, KIND_U64, KIND_U32, KIND_TIME };
 
 static const struct field {
 	const char *key;
-	enum kind kind;
 	size_t offset;
 	size_t cap; /* KIND_TEXT */
-	bool path;  /* absolute */
+	enum kind kind;
+	bool path; /* absolute */
 } fields[] = {
-	{"version", KIND_VERSION},
-	{"workspace", KIND_TEXT, offsetof(struct store_meta, workspace), PATH_MAX, .path = true},
-	{"dev", KIND_U64, offsetof(struct store_meta, dev)},
-	{"ino", KIND_U64, offsetof(struct store_meta, ino)},
-	{"uid", KIND_U32, offsetof(struct store_meta, uid)},
-	{"gid", KIND_U32, offsetof(struct store_meta, gid)},
-	{"agent", KIND_TEXT, offsetof(struct store_meta, agent), STORE_NAME_BYTES},
-	{"policy", KIND_TEXT, offsetof(struct store_meta, policy), STORE_NAME_BYTES},
-	{"created", KIND_TIME, offsetof(struct store_meta, created)},
+	{.key = "version", .kind = KIND_VERSION},
+	{.key = "workspace",
+	 .kind = KIND_TEXT,
+	 .offset = offsetof(struct store_meta, workspace),
+	 .cap = PATH_MAX,
+	 .path = true},
+	{.key = "dev", .kind = KIND_U64, .offset = offsetof(struct store_meta, dev)},
+	{.key = "ino", .kind = KIND_U64, .offset = offsetof(struct store_meta, ino)},
+	{.key = "uid", .kind = KIND_U32, .offset = offsetof(struct store_meta, uid)},
+	{.key = "gid", .kind = KIND_U32, .offset = offsetof(struct store_meta, gid)},
+	{.key = "agent",
+	 .kind = KIND_TEXT,
+	 .offset = offsetof(struct store_meta, agent),
+	 .cap = STORE_NAME_BYTES},
+	{.key = "policy",
+	 .kind = KIND_TEXT,
+	 .offset = offsetof(struct store_meta, policy),
+	 .cap = STORE_NAME_BYTES},
+	{.key = "created", .kind = KIND_TIME, .offset = offsetof(struct store_meta, created)},
 };
 
 const char *store_time_text(int64_t seconds, char *dst, size_t cap)

@@ -174,7 +174,7 @@ static int open_data(struct store_session *s, struct err *err)
 
 static int open_parts(struct store_session *s, struct err *err)
 {
-	struct stat st;
+	struct stat st = {0};
 	int r = check_own(s->dir, S_IFDIR);
 
 	if (r == 0) {

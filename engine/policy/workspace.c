@@ -130,6 +130,8 @@ static int apply_protect(const struct walk_node *node, uint32_t arg)
 	const char *only = NULL;
 	int r = read_protect(node, &pattern, &only);
 
+	if (r == 0 && !pattern)
+		r = -EINVAL;
 	(void)arg;
 	if (r == 0)
 		r = check_pattern(node, pattern);

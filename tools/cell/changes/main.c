@@ -22,7 +22,7 @@
 #include "workspace/branch.h"
 #include "workspace/journal.h"
 
-#define OPEN_DIR (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define OPEN_DIR (O_RDONLY | O_DIRECTORY)
 
 static const struct verb {
 	const char *name;
@@ -43,10 +43,10 @@ static int open_places(struct cell *cell, struct err *err)
 {
 	size_t len = 0;
 
-	cell->data = open(cell->data_path, OPEN_DIR);
+	cell->data = open(cell->data_path, OPEN_DIR | O_CLOEXEC);
 	if (cell->data < 0)
 		return err_set(err, errno, "cannot open the session's data %s", cell->data_path);
-	cell->base = open(cell->base_path, OPEN_DIR);
+	cell->base = open(cell->base_path, OPEN_DIR | O_CLOEXEC);
 	if (cell->base < 0)
 		return err_set(err, errno, "cannot open the workspace %s", cell->base_path);
 	return fd_read_file(AT_FDCWD, cell->rules_path, CELL_RULES_MAX, &cell->rules_text, &len,
@@ -122,14 +122,14 @@ static int run(struct cell *cell, int argc, char **argv, struct err *err)
 	const struct verb *verb = NULL;
 	int r = cell_options(cell, argc, argv, err);
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(verbs); i++)
+	for (size_t i = 0; r == 0 && cell->verb && i < ARRAY_SIZE(verbs); i++)
 		if (strcmp(verbs[i].name, cell->verb) == 0)
 			verb = &verbs[i];
 	if (r == 0 && !verb)
 		r = err_set(err, EINVAL, "unknown verb");
-	if (r < 0) {
+	if (r < 0 || !verb) {
 		cell_usage();
-		return r;
+		return r < 0 ? r : -EINVAL;
 	}
 	r = open_places(cell, err);
 	if (r == 0)

@@ -28,7 +28,9 @@ json_t *cell_string(const char *text)
 
 char cell_mark(enum change_kind kind)
 {
-	return (size_t)kind < ARRAY_SIZE(marks) ? marks[kind] : '?';
+	if ((size_t)kind >= ARRAY_SIZE(marks))
+		return '?';
+	return marks[kind];
 }
 
 void cell_show_path(struct answer *answer, const char *path, const char *from)
