@@ -329,7 +329,8 @@ static void admit(struct launcher *l, struct call *call)
 		call->state = CALL_WAITING;
 		call->retry_us = now + SESSION_RETRY_US;
 	} else if (r < 0) {
-		refuse(l, call, r == -EPERM ? FRAME_CAUSE_POLICY : FRAME_CAUSE_LAUNCHER_ERROR,
+		refuse(l, call,
+		       call->policy_refuses ? FRAME_CAUSE_POLICY : FRAME_CAUSE_LAUNCHER_ERROR,
 		       &err);
 	} else {
 		start_cell(l, call);

@@ -65,6 +65,7 @@ struct call {
 	uint32_t kill_cause;   /* enum frame_cause; FRAME_CAUSE_N while nobody has killed it */
 	uint64_t
 		kill_us; /* init was asked to end the tool: when it has had its time; 0: not asked */
+	bool policy_refuses; /* a call that did not start: the policy says so, nothing of ours failed */
 	bool summary_wanted; /* init has something to see to when the tool ends */
 	struct init_report failed;
 	struct init_report ended;
@@ -126,7 +127,7 @@ uint32_t call_identity(const struct call *call);
 void session_receive(struct launcher *l, const struct frame_image *frame);
 /** session_open - in the launcher's own root: mount the overlay, or do as the policy's fallback says */
 MUST_USE int session_open(struct launcher *l, struct err *err);
-/** session_enter - decide where the call's workspace comes from.  -EPERM: policy; -EBUSY: later */
+/** session_enter - decide where the call's workspace comes from.  -EBUSY: later */
 MUST_USE int session_enter(struct launcher *l, struct call *call, struct err *err);
 void session_leave(struct launcher *l, struct call *call);
 /** session_init_summary - what init shall do about changes when the tool has ended */

@@ -125,6 +125,7 @@ int session_open(struct launcher *l, struct err *err)
 	int r;
 
 	l->overlay.gate = -1;
+	l->overlay.data = -1;
 	if (!cell)
 		return 0;
 	r = take_identity(l, err);
@@ -138,6 +139,7 @@ int session_open(struct launcher *l, struct err *err)
 	if (r == 0)
 		return 0;
 	l->overlay.kind = FRAME_WORKSPACE_NONE;
+	fd_closep(&l->overlay.data);
 	(void)snprintf(l->session_why, sizeof(l->session_why), "%s", why.text);
 	return 0;
 }
@@ -160,11 +162,13 @@ static int fall_back(const struct launcher *l, struct call *call, struct err *er
 		call->workspace = FRAME_WORKSPACE_READONLY;
 	else if (call->cell->fallback == IMAGE_FALLBACK_DIRECT)
 		call->workspace = FRAME_WORKSPACE_DIRECT;
-	else
+	else {
+		call->policy_refuses = true;
 		return err_set(err, EPERM,
 			       "policy %s wants the workspace as an overlay, which cannot be had: "
 			       "%s",
 			       policy, l->session_why);
+	}
 	if (call->cell->flags & IMAGE_CELL_WORKSPACE_READONLY)
 		call->workspace = FRAME_WORKSPACE_READONLY;
 	return 0;
@@ -202,6 +206,8 @@ static int choose_workspace(struct launcher *l, struct call *call, struct err *e
 	}
 	if (overlay && l->overlay.kind == FRAME_WORKSPACE_NONE)
 		return fall_back(l, call, err);
+	/* Tools of a session run in one engine; who only maintains it is told so. */
+	call->policy_refuses = overlay && l->overlay.maintenance;
 	r = overlay_enter(&l->overlay, call->branch_asked, cell->flags & IMAGE_CELL_EXCLUSIVE,
 			  overlay, err);
 	if (r < 0)

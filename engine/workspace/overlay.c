@@ -73,7 +73,12 @@ static int take_gate(struct overlay *o, bool exclusive, struct err *err)
 			return err_set(err, EBUSY,
 				       "the session is being changed by another command, or used "
 				       "by another engine; call again");
-		return r < 0 ? r : reload(o, err);
+		if (r == 0)
+			r = reload(o, err);
+		if (r < 0)
+			fd_closep(
+				&o->gate); /* a damaged list must not keep others from mending it */
+		return r;
 	}
 	if (exclusive && stack_gate_change(o->gate, true) < 0)
 		return err_set(err, EBUSY, "another process uses the session; call again");

@@ -249,6 +249,23 @@ Test(session, a_call_waits_while_another_process_changes_layers, .init = start, 
 	expect_in(0, 1, "cat f", "two\n");
 }
 
+Test(session, a_damaged_list_of_layers_is_our_error_and_holds_no_gate, .init = start, .fini = stop)
+{
+	CLEANUP(fd_closep) int data = open(h.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	CLEANUP(fd_closep) int stack = openat(data, "stack", O_WRONLY | O_CLOEXEC);
+	CLEANUP(fd_closep) int gate = -1;
+
+	expect_in(0, 1, "true", "");
+	for (int i = 0; i < 1000 && stack_gate(data, true, &gate, NULL) < 0; i++)
+		(void)usleep(1000);
+	cr_assert_geq(gate, 0);
+	cr_assert_eq(pwrite(stack, "x", 1, 0), 1);
+	fd_closep(&gate);
+	run_in(0, 1, "true");
+	cr_assert_eq(r.ended.cause, FRAME_CAUSE_LAUNCHER_ERROR);
+	cr_assert_eq(stack_gate(data, true, &gate, NULL), 0, "the engine keeps the gate");
+}
+
 Test(session, a_call_that_waits_ends_at_its_limit_of_time, .init = start, .fini = stop)
 {
 	const char *const argv[] = {"/bin/sh", "-c", "echo ran", NULL};
