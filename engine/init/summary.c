@@ -98,10 +98,12 @@ static void look_at_protected(struct summary *s, bool last)
 void summary_kill_all(struct summary *s)
 {
 	const struct timespec tick = {.tv_nsec = DEATH_TICK_NS};
+	/* Only where protected places are to be looked at meanwhile is there something to wake up for. */
+	int options = s->config->summary == INIT_SUMMARY_DIRECT ? WNOHANG : 0;
 
 	summary_kill();
 	for (;;) {
-		pid_t pid = waitpid(-1, NULL, WNOHANG);
+		pid_t pid = waitpid(-1, NULL, options);
 
 		if (pid < 0 && errno != EINTR)
 			return;

@@ -242,6 +242,19 @@ static int check_room(const struct stack_branch *b, struct err *err)
 				 STACK_LAYERS_MAX - 1);
 }
 
+/*
+ * What a change that failed has made: numbers from @stack's next layer on. A folder that holds something
+ * is of an older change that was interrupted, and stays.
+ */
+static void unmake_layers(int data, const struct stack *stack, const struct stack *next)
+{
+	for (uint32_t layer = stack->next_layer; layer < next->next_layer; layer++) {
+		(void)!unlinkat(data, layer_name(layer, "/u").text, AT_REMOVEDIR);
+		(void)!unlinkat(data, layer_name(layer, "/w").text, AT_REMOVEDIR);
+		(void)!unlinkat(data, layer_name(layer, "").text, AT_REMOVEDIR);
+	}
+}
+
 /* On top of @b, an empty layer that is written to. */
 static int grow(int data, struct stack *stack, struct stack_branch *b, const struct stat *workspace,
 		struct err *err)
@@ -283,8 +296,10 @@ int stack_snapshot(int data, struct stack *stack, uint32_t branch, const struct 
 
 	if (r == 0)
 		r = keep(data, &next, err);
-	if (r < 0)
+	if (r < 0) {
+		unmake_layers(data, stack, &next);
 		return r;
+	}
 	*stack = next;
 	*ret_snapshot = b->n - 1;
 	return 0;
@@ -320,8 +335,10 @@ int stack_rollback(int data, struct stack *stack, uint32_t branch, uint32_t snap
 	r = grow(data, &next, b, workspace, err);
 	if (r == 0)
 		r = keep(data, &next, err);
-	if (r < 0)
+	if (r < 0) {
+		unmake_layers(data, stack, &next);
 		return r;
+	}
 	*stack = next;
 	for (uint32_t i = snapshot; i < old.n; i++)
 		bury(data, stack, old.layers[i]);
@@ -382,6 +399,20 @@ static void forget_branch(int data, uint32_t branch)
 	(void)!unlinkat(data, branch_name(branch, "").text, AT_REMOVEDIR);
 }
 
+static int begin_branch(int data, uint32_t from, uint32_t made, const struct stat *workspace,
+			struct err *err)
+{
+	int r;
+
+	forget_branch(data, made); /* of a change that was interrupted */
+	r = make_branch(data, made, workspace);
+	if (r == 0)
+		r = copy_begin(data, from, made);
+	if (r == 0)
+		r = copy_baseline(data, from, made, workspace);
+	return r < 0 ? fail(err, r, "make a branch") : 0;
+}
+
 int stack_fork(int data, struct stack *stack, uint32_t branch, const struct stat *workspace,
 	       uint32_t *ret_branch, struct err *err)
 {
@@ -402,19 +433,15 @@ int stack_fork(int data, struct stack *stack, uint32_t branch, const struct stat
 	r = grow(data, &next, b, workspace, err);
 	if (r == 0)
 		r = grow(data, &next, &next.branches[made - 1], workspace, err);
-	if (r < 0)
-		return r;
-	forget_branch(data, made);
-	r = make_branch(data, made, workspace);
 	if (r == 0)
-		r = copy_begin(data, branch, made);
+		r = begin_branch(data, branch, made, workspace, err);
 	if (r == 0)
-		r = copy_baseline(data, branch, made, workspace);
-	if (r < 0)
-		return fail(err, r, "make a branch");
-	r = keep(data, &next, err);
-	if (r < 0)
+		r = keep(data, &next, err);
+	if (r < 0) {
+		forget_branch(data, made);
+		unmake_layers(data, stack, &next);
 		return r;
+	}
 	*stack = next;
 	*ret_branch = made;
 	return 0;

@@ -148,6 +148,36 @@ Test(stack, layers_and_branches_are_bounded)
 	expect_same_on_disk();
 }
 
+static size_t layers_on_disk(void)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 1; i < 20; i++) {
+		char name[32];
+
+		(void)snprintf(name, sizeof(name), "layers/%u", i);
+		n += is_there(name);
+	}
+	return n;
+}
+
+Test(stack, a_change_that_fails_leaves_nothing_behind)
+{
+	uint32_t n = 0;
+
+	cr_assert_eq(stack_snapshot(data, &stack, 1, &like, &n, &err), 0);
+	cr_assert_eq(mkdirat(data, "stack.new", 0700), 0); /* in the way of the new list */
+	cr_assert_lt(stack_snapshot(data, &stack, 1, &like, &n, &err), 0);
+	cr_assert_lt(stack_rollback(data, &stack, 1, 0, &like, &err), 0);
+	cr_assert_lt(stack_fork(data, &stack, 1, &like, &n, &err), 0);
+	cr_assert_eq(layers_on_disk(), 2);
+	cr_assert_not(is_there("branches/2"));
+	expect_same_on_disk();
+	cr_assert_eq(unlinkat(data, "stack.new", AT_REMOVEDIR), 0);
+	cr_assert_eq(stack_fork(data, &stack, 1, &like, &n, &err), 0, "%s", err.text);
+	expect_same_on_disk();
+}
+
 Test(stack, numbers_of_interrupted_changes_are_passed_over)
 {
 	uint32_t n = 0;
