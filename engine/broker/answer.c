@@ -223,6 +223,12 @@ static int describe_error(struct answer *a)
 		program, reason, c->broker->policy);
 }
 
+static bool lacks_overlay(const struct call *c)
+{
+	return c->cell && c->cell->flags & IMAGE_CELL_OVERLAY &&
+	       c->broker->config->ready->session == FRAME_WORKSPACE_NONE;
+}
+
 static int take_denials(struct answer *a)
 {
 	struct call *c = a->call;
@@ -238,6 +244,7 @@ static int take_denials(struct answer *a)
 				     &(struct denial_source){.ended = &c->ended,
 							     .policy = c->broker->policy,
 							     .wall_asked = c->wall_asked,
+							     .no_overlay = lacks_overlay(c),
 							     .over_quota = c->over_quota,
 							     .output_bytes = output});
 }

@@ -175,17 +175,24 @@ static int append_seccomp(json_t *denials, const struct frame_ended *ended, cons
 }
 
 /* The launcher refused: something that the policy requires is not there. */
-static int append_refusal(json_t *denials, const struct frame_ended *ended, const char *policy)
+static int append_refusal(json_t *denials, const struct denial_source *s)
 {
+	const struct frame_ended *ended = s->ended;
 	char rule[256];
 	json_t *object;
 	json_t *denial;
 
 	if (ended->cause != FRAME_CAUSE_POLICY || json_array_size(denials) > 0)
 		return 0;
-	(void)snprintf(rule, sizeof(rule), "policies/%s.json#/require", policy);
-	denial = denial_new("policy", "start", "cell", NULL, rule,
-			    "run \"toolcell doctor\" to see what is missing and how to get it");
+	(void)snprintf(rule, sizeof(rule), "policies/%s.json#/%s", s->policy,
+		       s->no_overlay ? "workspace/mode" : "require");
+	denial = denial_new(
+		"policy", "start", s->no_overlay ? "workspace" : "cell", NULL, rule,
+		s->no_overlay
+			? "keep sessions where layers can be kept (--sessions DIR; \"toolcell "
+			  "doctor\" tries it), or say what stands in for an overlay in "
+			  "workspace.fallback"
+			: "run \"toolcell doctor\" to see what is missing and how to get it");
 	object = json_string(ended->error_num > 0 ? strerrorname_np(ended->error_num) : NULL);
 	if (denial && object && json_object_set(denial, "errno", object) < 0) {
 		json_decref(denial);
@@ -211,8 +218,7 @@ int denials_append_limits(json_t *denials, const struct denial_source *s)
 			return -ENOMEM;
 	}
 	if ((quota && append_quota(denials, s) < 0) ||
-	    append_seccomp(denials, ended, s->policy) < 0 ||
-	    append_refusal(denials, ended, s->policy) < 0)
+	    append_seccomp(denials, ended, s->policy) < 0 || append_refusal(denials, s) < 0)
 		return -ENOMEM;
 	return 0;
 }

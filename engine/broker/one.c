@@ -114,10 +114,15 @@ int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct 
 	char *text;
 
 	if (denials &&
-	    denials_append_limits(denials, &(struct denial_source){.ended = ended,
-								   .policy = policy,
-								   .output_bytes = UINT64_MAX}) <
-		    0) {
+	    denials_append_limits(denials,
+				  &(struct denial_source){.ended = ended,
+							  .no_overlay =
+								  exec->cell->flags &
+									  IMAGE_CELL_OVERLAY &&
+								  exec->ready->session ==
+									  FRAME_WORKSPACE_NONE,
+							  .policy = policy,
+							  .output_bytes = UINT64_MAX}) < 0) {
 		json_decref(denials);
 		denials = NULL;
 	}

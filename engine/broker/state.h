@@ -270,8 +270,9 @@ bool drain_ended(const struct call *c);
 struct denial_source {
 	const struct frame_ended *ended;
 	const char *policy;
-	bool wall_asked;       /* the time limit was the driver's own */
-	bool over_quota;       /* ended for the session's quota, not for the size of a file */
+	bool wall_asked; /* the time limit was the driver's own */
+	bool no_overlay; /* the cell wants one, the launcher has none, and no fallback stands in */
+	bool over_quota; /* ended for the session's quota, not for the size of a file */
 	uint64_t output_bytes; /* UINT64_MAX: not known */
 };
 

@@ -155,6 +155,17 @@ class Sees(Overlay):
         self.assertEqual(result["status"], "failed")
 
 
+class Refused(Overlay):
+    def test_an_overlay_that_cannot_be_had_is_refused_with_the_rule_that_wants_it(self):
+        place = self.write("no-folder", "x")
+        env = dict(os.environ, TOOLCELL_SESSIONS=str(place))
+        result = self.engine(policy=self.policy(workspace={"fallback": "refuse"}), env=env).bash("echo x >made")
+        self.assertEnded(result, "refused", "policy")
+        self.assertIn("#/workspace/mode", result["denials"][0]["rule"])
+        self.assertIn("workspace.fallback", result["denials"][0]["remedy"])
+        self.assertFalse((self.workspace / "made").exists())
+
+
 class Stopped(Overlay):
     def test_a_call_that_was_stopped_still_tells_what_it_changed(self):
         engine = self.engine()
