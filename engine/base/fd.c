@@ -98,6 +98,17 @@ int fd_read_file(int dir, const char *path, size_t cap, char **ret, size_t *ret_
 	return 0;
 }
 
+int fd_memfd_room(const char *name, size_t bytes, int *ret_fd)
+{
+	CLEANUP(fd_closep) int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0 || ftruncate(fd, (off_t)bytes) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return -errno;
+	*ret_fd = fd_take(&fd);
+	return 0;
+}
+
 int fd_seal(int fd)
 {
 	return fcntl(fd, F_ADD_SEALS, SEALS) < 0 ? -errno : 0;

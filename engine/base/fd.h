@@ -63,6 +63,13 @@ MUST_USE int fd_read_file(int dir, const char *path, size_t cap, char **ret, siz
 MUST_USE int fd_memfd_sealed(const char *name, const void *data, size_t len, int *ret_fd,
 			     struct err *err);
 
+/**
+ * fd_memfd_room - zeroes of a fixed size that another process may fill
+ * Sealed against growing and shrinking: whoever has it cannot make us read past the end, nor fill memory.
+ * @ret_fd: caller owns.  Return: 0 or -errno.
+ */
+MUST_USE int fd_memfd_room(const char *name, size_t bytes, int *ret_fd);
+
 /** fd_seal - add those seals to a memfd that was written by hand.  Return: 0 or -errno. */
 MUST_USE int fd_seal(int fd);
 

@@ -229,6 +229,12 @@ static bool lacks_overlay(const struct call *c)
 	       c->broker->config->ready->session == FRAME_WORKSPACE_NONE;
 }
 
+/* A compiler that has found errors in the code says why it failed. */
+static bool is_explained(json_t *data)
+{
+	return json_integer_value(json_object_get(data, "errors")) > 0;
+}
+
 static int take_denials(struct answer *a)
 {
 	struct call *c = a->call;
@@ -238,15 +244,20 @@ static int take_denials(struct answer *a)
 	a->denials = c->denials ? json_incref(c->denials) : json_array();
 	if (!a->denials)
 		return -ENOMEM;
+	if (recorded_take(c, a->denials) < 0)
+		return -ENOMEM;
 	if (a->reported && denials_append_reported(a->denials, a->reported, c) < 0)
 		return -ENOMEM;
-	return denials_append_limits(a->denials,
-				     &(struct denial_source){.ended = &c->ended,
-							     .policy = c->broker->policy,
-							     .wall_asked = c->wall_asked,
-							     .no_overlay = lacks_overlay(c),
-							     .over_quota = c->over_quota,
-							     .output_bytes = output});
+	if (denials_append_limits(a->denials,
+				  &(struct denial_source){.ended = &c->ended,
+							  .origins = origins_of(c->broker,
+										c->tool_name),
+							  .wall_asked = c->wall_asked,
+							  .no_overlay = lacks_overlay(c),
+							  .over_quota = c->over_quota,
+							  .output_bytes = output}) < 0)
+		return -ENOMEM;
+	return denials_weigh(a->denials, &c->ended, a->status, is_explained(a->data));
 }
 
 static int gather(struct answer *a)
@@ -288,6 +299,7 @@ static char *build_text(const struct answer *a)
 					  : a->call->broker->policy,
 			.network = a->call->cell && a->call->cell->net != IMAGE_NET_NONE,
 			.denials = a->denials,
+			.recorded = a->call->observed >= IMAGE_OBSERVE_OPENS,
 			.ended = &a->call->ended,
 		});
 	buf_fini(&body);
@@ -319,6 +331,9 @@ static json_t *build_result(struct answer *a)
 		.data_error = a->data_error,
 		.session = branch_name(c->broker, c->branch, session),
 		.changes_missing = c->changes_missing,
+		.observed = c->observed,
+		.unseen = c->unseen,
+		.dropped = c->dropped,
 		.out = take_out(&a->streams[STREAM_STDOUT]),
 		.err = take_out(&a->streams[STREAM_STDERR]),
 		.data = take_out(&a->data),

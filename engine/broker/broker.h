@@ -62,8 +62,10 @@ struct broker_exec {
 	const struct frame_ended *ended;
 	const struct frame_ready *ready;
 	const char *tool;
-	const char *session; /* name of the branch; NULL: none */
-	int summary;	     /* memfd that init wrote to; -1: none */
+	const char *workspace; /* path in the cell */
+	const char *session;   /* name of the branch; NULL: none */
+	int summary;	       /* memfd that init wrote to; -1: none */
+	int record;	       /* likewise, of what was denied */
 };
 
 /**

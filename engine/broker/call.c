@@ -27,6 +27,7 @@ static struct call *call_new(struct broker *b, const char *name, const char *too
 	c->id = ++b->next_id;
 	c->stdin_fd = -1;
 	c->summary_fd = -1;
+	c->record_fd = -1;
 	c->order_fd = -1;
 	for (int i = 0; i < STREAM_N; i++)
 		c->streams[i] = (struct call_stream){.call = c, .fd = -1, .output.spill_fd = -1};
@@ -56,6 +57,7 @@ static void call_free(struct call *c)
 	json_decref(c->changes);
 	json_decref(c->own_data);
 	fd_closep(&c->summary_fd);
+	fd_closep(&c->record_fd);
 	free(c->own_text);
 	free(c->note);
 	free(c->cwd);

@@ -46,18 +46,9 @@ bool changes_are_wanted(const struct call *c)
 
 int changes_open(struct call *c)
 {
-	CLEANUP(fd_closep) int fd = -1;
-
-	if (c->summary_fd >= 0)
-		return 0;
-	fd = memfd_create("toolcell-changes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (fd < 0 || ftruncate(fd, (off_t)CHANGES_BYTES_MAX) < 0)
-		return -errno;
-	/* Whoever writes there cannot make us read past the end, nor fill memory. */
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-		return -errno;
-	c->summary_fd = fd_take(&fd);
-	return 0;
+	return c->summary_fd >= 0
+		       ? 0
+		       : fd_memfd_room("toolcell-changes", CHANGES_BYTES_MAX, &c->summary_fd);
 }
 
 static json_t *size_or_null(bool known, uint64_t size)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/text.h"
-#include "broker/state.h"
+#include "broker/denial.h"
 
 static const struct limit_row {
 	uint32_t cause;	 /* that says so by itself */
@@ -24,37 +24,77 @@ static const struct limit_row {
 	const char *object;
 	const char *errno_name;
 	const char *pointer; /* into the policy */
+	enum { LIMIT_COUNT, LIMIT_MS, LIMIT_BYTES } unit;
 	const char *remedy;
 } rows[] = {
 	{FRAME_CAUSE_WALL_LIMIT, 0, SIZE_MAX, offsetof(struct image_limits, wall_ms),
 	 offsetof(struct frame_usage, wall_us), 1000, "run", "wall time", NULL, "limits/wall",
-	 "do less in one call, or raise limits.wall in the policy"},
+	 LIMIT_MS, "do less in one call, or raise limits.wall in the policy"},
 	{FRAME_CAUSE_CPU_LIMIT, SIGXCPU, SIZE_MAX, offsetof(struct image_limits, cpu_ms), SIZE_MAX,
-	 1, "run", "cpu time", NULL, "limits/cpu",
+	 1, "run", "cpu time", NULL, "limits/cpu", LIMIT_MS,
 	 "do less in one call, or raise limits.cpu in the policy"},
 	{FRAME_CAUSE_MEMORY_LIMIT, 0, offsetof(struct frame_usage, oom_kills),
 	 offsetof(struct image_limits, memory_bytes),
 	 offsetof(struct frame_usage, memory_peak_bytes), 1, "use memory", "memory", "ENOMEM",
-	 "limits/memory",
+	 "limits/memory", LIMIT_BYTES,
 	 "use less memory (fewer parallel jobs), or raise limits.memory in the policy"},
 	{FRAME_CAUSE_PROCESS_LIMIT, 0, offsetof(struct frame_usage, processes_refused),
 	 offsetof(struct image_limits, processes), offsetof(struct frame_usage, processes_peak), 1,
-	 "start a process", "processes", "EAGAIN", "limits/processes",
+	 "start a process", "processes", "EAGAIN", "limits/processes", LIMIT_COUNT,
 	 "start fewer processes and threads at once, or raise limits.processes in the policy"},
 	{FRAME_CAUSE_OUTPUT_LIMIT, 0, SIZE_MAX, offsetof(struct image_limits, output_bytes),
-	 SIZE_MAX, 1, "write to stdout or stderr", "output", NULL, "limits/output",
+	 SIZE_MAX, 1, "write to stdout or stderr", "output", NULL, "limits/output", LIMIT_BYTES,
 	 "print less or write to a file, or raise limits.output in the policy"},
 	{FRAME_CAUSE_DISK_LIMIT, SIGXFSZ, SIZE_MAX, offsetof(struct image_limits, file_bytes),
-	 SIZE_MAX, 1, "write a file", "file size", "EFBIG", "limits/file_size",
+	 SIZE_MAX, 1, "write a file", "file size", "EFBIG", "limits/file_size", LIMIT_BYTES,
 	 "write smaller files, or raise limits.file_size in the policy"},
 };
+
+static json_t *number(uint64_t value)
+{
+	return value == DENIAL_UNKNOWN ? json_null()
+				       : json_integer((json_int_t)MIN(value, (uint64_t)INT64_MAX));
+}
+
+static json_t *process_json(const struct denial *d)
+{
+	if (!d->process)
+		return json_null();
+	return json_pack("{s:s, s:o}", "name", d->process, "pid",
+			 number(d->pid ? d->pid : DENIAL_UNKNOWN));
+}
+
+json_t *denial_make(const struct denial *d)
+{
+	json_t *first = d->first_us == DENIAL_UNKNOWN ? json_null()
+						      : json_real((double)d->first_us / 1000.0);
+	json_t *json = json_pack("{s:s, s:s, s:s, s:s?, s:o, s:o, s:o, s:s?, s:s?, s:o, s:b, s:s}",
+				 "layer", d->layer, "operation", d->operation, "object", d->object,
+				 "errno", d->errno_name, "process", process_json(d), "count",
+				 number(d->count ? d->count : 1), "first_ms", first, "rule",
+				 d->rule, "remedy", d->remedy, "fragment",
+				 d->fragment ? d->fragment : json_null(), "open", (int)d->open,
+				 "relevance", "possible");
+
+	if (json && d->limited &&
+	    (json_object_set_new(json, "value", number(d->value)) < 0 ||
+	     json_object_set_new(json, "use", number(d->use)) < 0)) {
+		json_decref(json);
+		return NULL;
+	}
+	return json;
+}
 
 json_t *denial_new(const char *layer, const char *operation, const char *object,
 		   const char *errno_name, const char *rule, const char *remedy)
 {
-	return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:s?}", "layer", layer, "operation",
-			 operation, "object", object, "errno", errno_name, "rule", rule, "remedy",
-			 remedy);
+	return denial_make(&(struct denial){.layer = layer,
+					    .operation = operation,
+					    .object = object,
+					    .errno_name = errno_name,
+					    .rule = rule,
+					    .remedy = remedy,
+					    .first_us = DENIAL_UNKNOWN});
 }
 
 int denial_line(struct buf *out, const char *text)
@@ -94,12 +134,6 @@ static uint64_t count_of(const struct limit_row *row, const struct frame_ended *
 	       ended->signal == row->signal;
 }
 
-static json_t *number(uint64_t value)
-{
-	return value == UINT64_MAX ? json_null()
-				   : json_integer((json_int_t)MIN(value, (uint64_t)INT64_MAX));
-}
-
 static uint64_t use_of(const struct limit_row *row, const struct frame_ended *ended,
 		       uint64_t output)
 {
@@ -114,92 +148,107 @@ static uint64_t use_of(const struct limit_row *row, const struct frame_ended *en
 	return field(&ended->usage, row->use_at) / row->use_divisor;
 }
 
-static json_t *limit_denial(const struct limit_row *row, const struct frame_ended *ended,
-			    const char *policy, bool asked, uint64_t output, uint64_t count)
+/* {"limits": {"memory": "8388608KiB"}}: twice as much as was too little; nobody knows how much is enough. */
+static json_t *raise_fragment(const struct limit_row *row, uint64_t value)
 {
-	uint64_t value = row->value_at == SIZE_MAX ? UINT64_MAX
-						   : field(&ended->limits, row->value_at);
-	char rule[256];
-	json_t *denial;
-	json_t *numbers;
+	const char *key = strchr(row->pointer, '/') + 1;
+	char text[32];
 
-	(void)snprintf(rule, sizeof(rule), "policies/%s.json#/%s", policy, row->pointer);
-	denial = denial_new("limit", row->operation, row->object, row->errno_name,
-			    asked ? "the call's own timeout" : rule,
-			    asked ? "ask for a longer timeout, or do less in one call"
-				  : row->remedy);
-	numbers = json_pack("{s:o, s:o, s:o}", "count", number(count), "value", number(value),
-			    "use", number(use_of(row, ended, output)));
-	if (!denial || !numbers || json_object_update(denial, numbers) < 0) {
-		json_decref(denial);
-		denial = NULL;
-	}
-	json_decref(numbers);
-	return denial;
+	if (value > (uint64_t)INT64_MAX / 2 - 1024)
+		return NULL;
+	if (row->unit == LIMIT_COUNT)
+		return json_pack("{s:{s:I}}", "limits", key, (json_int_t)(value * 2));
+	(void)snprintf(text, sizeof(text), "%" PRIu64 "%s",
+		       row->unit == LIMIT_MS ? value * 2 : (value * 2 + 1023) / 1024,
+		       row->unit == LIMIT_MS ? "ms" : "KiB");
+	return json_pack("{s:{s:s}}", "limits", key, text);
+}
+
+static json_t *limit_denial(const struct limit_row *row, const struct denial_source *s, bool asked,
+			    uint64_t count)
+{
+	uint64_t value = row->value_at == SIZE_MAX ? DENIAL_UNKNOWN
+						   : field(&s->ended->limits, row->value_at);
+	char rule[ORIGINS_TEXT_BYTES];
+	char pointer[64];
+
+	(void)snprintf(pointer, sizeof(pointer), "/%s", row->pointer);
+	return denial_make(&(struct denial){
+		.layer = "limit",
+		.operation = row->operation,
+		.object = row->object,
+		.errno_name = row->errno_name,
+		.rule = asked ? "the call's own timeout"
+			      : origins_at(&s->origins, row->pointer, rule),
+		.remedy = asked ? "ask for a longer timeout, or do less in one call" : row->remedy,
+		.fragment = asked ? NULL : raise_fragment(row, value),
+		.open = !asked && origins_are_open(&s->origins, pointer),
+		.count = count,
+		.first_us = DENIAL_UNKNOWN,
+		.limited = true,
+		.value = value,
+		.use = use_of(row, s->ended, s->output_bytes),
+	});
 }
 
 /* Not the size of one file: what the session's layers hold together. */
 static int append_quota(json_t *denials, const struct denial_source *s)
 {
-	char rule[256];
-	json_t *denial;
-	json_t *numbers;
+	char rule[ORIGINS_TEXT_BYTES];
 
-	(void)snprintf(rule, sizeof(rule), "policies/%s.json#/limits/session_size", s->policy);
-	denial = denial_new(
-		"limit", "write a file", "the session's layers", "EDQUOT", rule,
-		"commit or discard changes, or raise limits.session_size (limits.session_files) "
-		"in the policy");
-	numbers = json_pack("{s:o}", "value", number(s->ended->limits.session_bytes));
-	if (!denial || !numbers || json_object_update(denial, numbers) < 0) {
-		json_decref(denial);
-		denial = NULL;
-	}
-	json_decref(numbers);
-	return json_array_append_new(denials, denial);
+	return json_array_append_new(
+		denials,
+		denial_make(&(struct denial){
+			.layer = "limit",
+			.operation = "write a file",
+			.object = "the session's layers",
+			.errno_name = "EDQUOT",
+			.rule = origins_at(&s->origins, "limits/session_size", rule),
+			.remedy = "commit or discard changes, or raise limits.session_size "
+				  "(limits.session_files) in the policy",
+			.open = origins_are_open(&s->origins, "/limits/session_size"),
+			.first_us = DENIAL_UNKNOWN,
+			.limited = true,
+			.value = s->ended->limits.session_bytes,
+			.use = DENIAL_UNKNOWN,
+		}));
 }
 
-/* The filter answers with an error where a tool can cope; a call that no tool needs kills. */
-static int append_seccomp(json_t *denials, const struct frame_ended *ended, const char *policy)
+/* The filter answers with an error where a tool can cope; a wrong architecture kills. */
+static int append_seccomp(json_t *denials, const struct denial_source *s)
 {
-	char rule[256];
+	char rule[ORIGINS_TEXT_BYTES];
 
-	if (ended->cause != FRAME_CAUSE_SIGNAL || ended->signal != SIGSYS)
+	if (s->ended->cause != FRAME_CAUSE_SIGNAL || s->ended->signal != SIGSYS)
 		return 0;
-	(void)snprintf(rule, sizeof(rule), "policies/%s.json#/syscalls", policy);
 	return json_array_append_new(
-		denials, denial_new("seccomp", "system call", "a system call outside of the policy",
-				    NULL, rule,
-				    "find it with strace outside of toolcell; then allow it by "
-				    "syscalls.allow in the policy"));
+		denials,
+		denial_new("seccomp", "system call", "a system call of another architecture", NULL,
+			   origins_at(&s->origins, "syscalls", rule),
+			   "no policy allows 32-bit and x32 programs: build it for this machine's "
+			   "own architecture"));
 }
 
 /* The launcher refused: something that the policy requires is not there. */
 static int append_refusal(json_t *denials, const struct denial_source *s)
 {
 	const struct frame_ended *ended = s->ended;
-	char rule[256];
-	json_t *object;
-	json_t *denial;
+	char rule[ORIGINS_TEXT_BYTES];
 
 	if (ended->cause != FRAME_CAUSE_POLICY || json_array_size(denials) > 0)
 		return 0;
-	(void)snprintf(rule, sizeof(rule), "policies/%s.json#/%s", s->policy,
-		       s->no_overlay ? "workspace/mode" : "require");
-	denial = denial_new(
-		"policy", "start", s->no_overlay ? "workspace" : "cell", NULL, rule,
-		s->no_overlay
-			? "keep sessions where layers can be kept (--sessions DIR; \"toolcell "
-			  "doctor\" tries it), or say what stands in for an overlay in "
-			  "workspace.fallback"
-			: "run \"toolcell doctor\" to see what is missing and how to get it");
-	object = json_string(ended->error_num > 0 ? strerrorname_np(ended->error_num) : NULL);
-	if (denial && object && json_object_set(denial, "errno", object) < 0) {
-		json_decref(denial);
-		denial = NULL;
-	}
-	json_decref(object);
-	return json_array_append_new(denials, denial);
+	return json_array_append_new(
+		denials,
+		denial_new(
+			"policy", "start", s->no_overlay ? "workspace" : "cell",
+			ended->error_num > 0 ? strerrorname_np(ended->error_num) : NULL,
+			origins_at(&s->origins, s->no_overlay ? "workspace/mode" : "require", rule),
+			s->no_overlay
+				? "keep sessions where layers can be kept (--sessions DIR; "
+				  "\"toolcell doctor\" tries it), or say what stands in for an "
+				  "overlay in workspace.fallback"
+				: "run \"toolcell doctor\" to see what is missing and how to get "
+				  "it"));
 }
 
 int denials_append_limits(json_t *denials, const struct denial_source *s)
@@ -213,12 +262,37 @@ int denials_append_limits(json_t *denials, const struct denial_source *s)
 
 		if (count == 0 || (quota && rows[i].cause == FRAME_CAUSE_DISK_LIMIT))
 			continue;
-		if (json_array_append_new(denials, limit_denial(&rows[i], ended, s->policy, asked,
-								s->output_bytes, count)) < 0)
+		if (json_array_append_new(denials, limit_denial(&rows[i], s, asked, count)) < 0)
 			return -ENOMEM;
 	}
-	if ((quota && append_quota(denials, s) < 0) ||
-	    append_seccomp(denials, ended, s->policy) < 0 || append_refusal(denials, s) < 0)
+	if ((quota && append_quota(denials, s) < 0) || append_seccomp(denials, s) < 0 ||
+	    append_refusal(denials, s) < 0)
 		return -ENOMEM;
+	return 0;
+}
+
+static const char *relevance_of(json_t *denial, const struct frame_ended *ended, const char *status,
+				bool explained)
+{
+	const char *layer = json_string_value(json_object_get(denial, "layer"));
+
+	if (strcmp(status, "refused") == 0)
+		return "cause";
+	if (strcmp(status, "stopped") == 0 && layer && strcmp(layer, "limit") == 0)
+		return ended->cause == FRAME_CAUSE_CANCELLED ? "none" : "cause";
+	return strcmp(status, "failed") != 0 || explained ? "none" : "possible";
+}
+
+int denials_weigh(json_t *denials, const struct frame_ended *ended, const char *status,
+		  bool explained)
+{
+	json_t *denial;
+	size_t i;
+
+	json_array_foreach(denials, i, denial)
+		if (json_object_set_new(denial, "relevance",
+					json_string(relevance_of(denial, ended, status,
+								 explained))) < 0)
+			return -ENOMEM;
 	return 0;
 }

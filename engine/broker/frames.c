@@ -234,24 +234,21 @@ static int seal_plan(struct call *c, int *ret_fd, struct err *err)
 
 static int send_call(struct call *c, int plan, const struct pipes *pipes)
 {
-	bool summary = c->summary_fd >= 0;
-	const int fds[FRAME_CALL_FDS_MAX] = {
+	int fds[FRAME_CALL_FDS_MAX] = {
 		[FRAME_FD_PLAN] = plan,
 		[FRAME_FD_STDIN] = pipes->theirs[0],
 		[FRAME_FD_STDOUT] = pipes->theirs[1],
 		[FRAME_FD_STDERR] = pipes->theirs[2],
-		[FRAME_FD_SUMMARY] = c->summary_fd,
 	};
 	struct frame_call frame = {
 		.head = {FRAME_CALL, sizeof(frame), c->id},
 		.cell = c->cell_index,
-		.flags = summary ? FRAME_CALL_SUMMARY : 0,
+		.flags = frame_call_flags(c->summary_fd, c->record_fd, fds),
 		.branch = c->branch,
 		.wall_ms = c->wall_ms,
 	};
 
-	return frames_send(c->broker, &frame, sizeof(frame), fds,
-			   summary ? FRAME_CALL_FDS_MAX : FRAME_CALL_FDS);
+	return frames_send(c->broker, &frame, sizeof(frame), fds, frame_call_fds(frame.flags));
 }
 
 int frames_launch(struct call *c, struct err *err)
@@ -267,6 +264,8 @@ int frames_launch(struct call *c, struct err *err)
 	if (r < 0)
 		return r;
 	r = changes_are_wanted(c) ? changes_open(c) : 0;
+	if (r == 0)
+		r = recorded_open(c);
 	if (r < 0)
 		return err_set(err, -r, "cannot make room for what the tool changes");
 	/* Before the tool can write: what became ready unwatched would have lost its order. */

@@ -10,6 +10,7 @@
 
 #include "broker/changes.h"
 #include "broker/inner.h"
+#include "broker/recorded.h"
 #include "broker/result.h"
 #include "broker/state.h"
 
@@ -83,22 +84,71 @@ int broker_run_one(const struct broker_config *config, const char *tool, const c
 	return r;
 }
 
-/* The name of the agent, when the image has one. */
-static json_t *agent_of(const struct image *image)
+static json_t *catalog_of(const struct image *image)
 {
 	size_t len = 0;
 	const char *text = image_catalog(image, &len);
-	json_t *catalog = text && len > 0 ? json_loadb(text, len, 0, NULL) : NULL;
-	json_t *name = json_object_get(json_object_get(catalog, "agent"), "name");
 
-	json_incref(name);
-	json_decref(catalog);
-	return name;
+	return text && len > 0 ? json_loadb(text, len, 0, NULL) : NULL;
+}
+
+static const char *agent_of(json_t *catalog)
+{
+	return json_string_value(json_object_get(json_object_get(catalog, "agent"), "name"));
 }
 
 static bool is_overlay(uint32_t workspace)
 {
 	return workspace == FRAME_WORKSPACE_OVERLAY || workspace == FRAME_WORKSPACE_OVERLAY_MEMORY;
+}
+
+static int add_recorded(const struct broker_exec *exec, const struct origins *origins,
+			json_t *denials, struct result_source *result)
+{
+	struct record *record = exec->record >= 0 ? recorded_read(exec->record) : NULL;
+	int r;
+
+	if (!record || exec->ended->layers == 0) {
+		free(record);
+		return 0;
+	}
+	result->observed = record->observed;
+	result->unseen = record->unseen > 0;
+	result->dropped = record->dropped > 0;
+	r = recorded_append(denials, record,
+			    &(struct recorded_source){
+				    .image = exec->image,
+				    .cell = exec->cell,
+				    .workspace = exec->workspace,
+				    .limits = &exec->ended->limits,
+				    .origins = *origins,
+			    });
+	free(record);
+	return r;
+}
+
+/* NULL without memory. */
+static json_t *exec_denials(const struct broker_exec *exec, const struct origins *origins,
+			    struct result_source *result)
+{
+	json_t *denials = json_array();
+	int r = denials ? add_recorded(exec, origins, denials, result) : -ENOMEM;
+
+	if (r == 0)
+		r = denials_append_limits(
+			denials, &(struct denial_source){.ended = exec->ended,
+							 .no_overlay = exec->cell->flags &
+									       IMAGE_CELL_OVERLAY &&
+								       exec->ready->session ==
+									       FRAME_WORKSPACE_NONE,
+							 .origins = *origins,
+							 .output_bytes = UINT64_MAX});
+	if (r == 0)
+		r = denials_weigh(denials, exec->ended, result->status, false);
+	if (r == 0)
+		return denials;
+	json_decref(denials);
+	return NULL;
 }
 
 int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct err *err)
@@ -108,27 +158,11 @@ int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct 
 	bool overlay = is_overlay(ended->workspace);
 	const char *status = result_status(ended, false);
 	bool described = strcmp(status, "error") == 0 || strcmp(status, "refused") == 0;
-	json_t *agent = agent_of(exec->image);
-	json_t *denials = json_array();
-	json_t *result;
-	char *text;
-
-	if (denials &&
-	    denials_append_limits(denials,
-				  &(struct denial_source){.ended = ended,
-							  .no_overlay =
-								  exec->cell->flags &
-									  IMAGE_CELL_OVERLAY &&
-								  exec->ready->session ==
-									  FRAME_WORKSPACE_NONE,
-							  .policy = policy,
-							  .output_bytes = UINT64_MAX}) < 0) {
-		json_decref(denials);
-		denials = NULL;
-	}
-	result = result_new(&(struct result_source){
+	json_t *catalog = catalog_of(exec->image);
+	struct origins origins = {json_object_get(catalog, "rules"), policy, NULL};
+	struct result_source source = {
 		.call = "c-1",
-		.agent = json_string_value(agent),
+		.agent = agent_of(catalog),
 		.tool = exec->tool,
 		.policy = policy,
 		.status = status,
@@ -141,9 +175,13 @@ int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct 
 		.error = described ? ended->error : NULL,
 		.out = result_stream("", 0, false, "utf-8", NULL),
 		.err = result_stream("", 0, false, "utf-8", NULL),
-		.denials = denials,
-	});
-	json_decref(agent);
+	};
+	json_t *result;
+	char *text;
+
+	source.denials = exec_denials(exec, &origins, &source);
+	result = result_new(&source);
+	json_decref(catalog);
 	text = result ? json_dumps(result, RPC_DUMP_FLAGS) : NULL;
 	json_decref(result);
 	if (!text)

@@ -63,52 +63,76 @@ static bool is_readonly(const struct call *c)
 	       c->ended.workspace == FRAME_WORKSPACE_READONLY;
 }
 
-/* The path as a JSON string, for whoever pastes it into the policy. */
-static int append_json(struct buf *out, const char *text)
+static const char *object_of(json_t *denial)
 {
-	json_t *string = json_string(text);
-	char *dump = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
-	int r = dump ? buf_puts(out, dump) : -ENOMEM;
+	return json_string_value(json_object_get(denial, "object"));
+}
 
-	free(dump);
-	json_decref(string);
-	return r;
+/* Init has recorded it already, with more to say. */
+static bool is_told(json_t *denials, const char *object)
+{
+	json_t *denial;
+	size_t i;
+
+	json_array_foreach(denials, i, denial) {
+		const char *told = object_of(denial);
+
+		if (told && strcmp(told, object) == 0)
+			return true;
+	}
+	return false;
 }
 
 static json_t *grant_denial(const struct call *c, const char *operation, const char *object,
 			    const char *num, bool writes)
 {
-	struct buf remedy = {.cap = 8 * OBJECT_BYTES_MAX};
-	const char *policy = c->broker->policy;
-	json_t *denial = NULL;
-	char rule[256];
-	int r = buf_puts(&remedy, "add ");
+	const struct origins origins = origins_of(c->broker, c->tool_name);
+	const char *list = writes ? "write" : "read";
+	char rule[ORIGINS_TEXT_BYTES];
+	char file[ORIGINS_TEXT_BYTES];
+	char remedy[ORIGINS_TEXT_BYTES + 128];
 
-	if (r == 0)
-		r = append_json(&remedy, object);
-	if (r == 0)
-		r = buf_printf(&remedy, " to filesystem.%s in policies/%s.json",
-			       writes ? "write" : "read", policy);
-	(void)snprintf(rule, sizeof(rule), "policies/%.128s.json#/filesystem", policy);
-	if (r == 0)
-		denial = denial_new("mount", operation, object, num, rule, remedy.data);
-	buf_fini(&remedy);
-	return denial;
+	(void)snprintf(remedy, sizeof(remedy),
+		       "if it is needed, the operator adds it to filesystem.%s in %s "
+		       "(\"fragment\"); asking again changes nothing",
+		       list, origins_file(&origins, file));
+	return denial_make(&(struct denial){
+		.layer = "mount",
+		.operation = operation,
+		.object = object,
+		.errno_name = num,
+		.rule = origins_at(&origins, "filesystem", rule),
+		.remedy = remedy,
+		.fragment = json_pack("{s:{s:[s]}}", "filesystem", list, object),
+		.open = origins_are_open(&origins,
+					 writes ? "/filesystem/write" : "/filesystem/read"),
+		.first_us = DENIAL_UNKNOWN,
+	});
 }
 
 static json_t *readonly_denial(const struct call *c, const char *operation, const char *object,
 			       const char *num)
 {
-	char rule[256];
-	char remedy[256];
+	const struct origins origins = origins_of(c->broker, c->tool_name);
+	char rule[ORIGINS_TEXT_BYTES];
+	char file[ORIGINS_TEXT_BYTES];
+	char remedy[ORIGINS_TEXT_BYTES + 128];
 
-	(void)snprintf(rule, sizeof(rule), "policies/%.128s.json#/workspace/mode",
-		       c->broker->policy);
 	(void)snprintf(remedy, sizeof(remedy),
-		       "the workspace is read-only here; let workspace.mode be \"overlay\" or "
-		       "\"direct\" in policies/%.128s.json",
-		       c->broker->policy);
-	return denial_new("mount", operation, object, num, rule, remedy);
+		       "the workspace is read-only here; the operator lets workspace.mode be "
+		       "\"overlay\" in %s (\"fragment\")",
+		       origins_file(&origins, file));
+	return denial_make(&(struct denial){
+		.layer = "mount",
+		.operation = operation,
+		.object = object,
+		.errno_name = num,
+		.rule = origins_at(&origins, "workspace/mode", rule),
+		.remedy = remedy,
+		.fragment = json_pack("{s:{s:s}}", "workspace", "mode", "overlay"),
+		.open = origins_are_open(&origins, "/workspace/mode"),
+		.first_us = DENIAL_UNKNOWN,
+	});
 }
 
 /* A new denial; NULL and 0 in *@ret_r for one that says nothing. */
@@ -148,7 +172,9 @@ int denials_append_reported(json_t *denials, json_t *reported, const struct call
 
 		if (r < 0)
 			return -ENOMEM;
-		if (denial && json_array_append_new(denials, denial) < 0)
+		if (denial && is_told(denials, object_of(denial)))
+			json_decref(denial);
+		else if (denial && json_array_append_new(denials, denial) < 0)
 			return -ENOMEM;
 	}
 	return 0;

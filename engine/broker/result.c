@@ -167,26 +167,44 @@ static const char *cgroup_name(const struct frame_ready *ready, uint32_t layers)
 	return ready->cgroup_version == 1 ? "v1" : "v2";
 }
 
-/* Refusals by these are seen by the tool alone; "denials": [] says nothing about them. */
-static const char *const unrecorded[] = {"denials:mount", "denials:landlock", "denials:seccomp",
-					 "denials:network"};
+/* What the tool alone has seen where init looked less closely; "denials": [] says nothing about it. */
+static const struct {
+	uint32_t below; /* enum image_observe */
+	const char *what;
+} unrecorded[] = {
+	{IMAGE_OBSERVE_REFUSED, "denials:syscalls"},
+	{IMAGE_OBSERVE_WRITES, "denials:writes"},
+	{IMAGE_OBSERVE_OPENS, "denials:reads"},
+	{IMAGE_OBSERVE_LOOKUPS, "denials:lookups"},
+};
 
-static json_t *missing_json(const struct frame_ended *ended, bool changes)
+static json_t *missing_json(const struct result_source *s)
 {
-	json_t *out = layers_json(ended->missing, NULL);
+	json_t *out = layers_json(s->ended->missing, NULL);
+	bool ran = s->ended->layers != 0;
+	int r = out ? 0 : -1;
 
-	if (out && changes && json_array_append_new(out, json_string("changes")) < 0) {
-		json_decref(out);
-		return NULL;
-	}
-
-	for (size_t i = 0; out && ended->layers && i < ARRAY_SIZE(unrecorded); i++)
-		if (json_array_append_new(out, json_string(unrecorded[i])) < 0) {
-			json_decref(out);
-			return NULL;
-		}
-	return out;
+	if (r == 0 && s->changes_missing)
+		r = json_array_append_new(out, json_string("changes"));
+	for (size_t i = 0; r == 0 && ran && i < ARRAY_SIZE(unrecorded); i++)
+		if (s->observed < unrecorded[i].below)
+			r = json_array_append_new(out, json_string(unrecorded[i].what));
+	if (r == 0 && s->unseen)
+		r = json_array_append_new(out, json_string("denials:hidden_processes"));
+	if (r == 0 && s->dropped)
+		r = json_array_append_new(out, json_string("denials:beyond_64"));
+	if (r == 0)
+		return out;
+	json_decref(out);
+	return NULL;
 }
+
+static const char *const observe_names[] = {
+	[IMAGE_OBSERVE_NOTHING] = "nothing", [IMAGE_OBSERVE_REFUSED] = "refused",
+	[IMAGE_OBSERVE_WRITES] = "writes",   [IMAGE_OBSERVE_OPENS] = "opens",
+	[IMAGE_OBSERVE_LOOKUPS] = "lookups",
+};
+static_assert(ARRAY_SIZE(observe_names) == IMAGE_OBSERVE_N, "every level has a name");
 
 static json_t *enforced_json(const struct result_source *s)
 {
@@ -196,15 +214,15 @@ static json_t *enforced_json(const struct result_source *s)
 	uint32_t layers = ended->layers;
 	bool landlock = layers & FRAME_LAYER_LANDLOCK;
 
-	return json_pack("{s:s, s:o, s:b, s:i, s:s?, s:b, s:s, s:s?, s:o}", "mode",
+	return json_pack("{s:s, s:o, s:b, s:i, s:s?, s:b, s:s, s:s?, s:s, s:o}", "mode",
 			 ready->root_mode ? "root" : "rootless", "namespaces",
 			 layers_json(layers, NAMESPACE_PREFIX), "seccomp",
 			 (layers & FRAME_LAYER_SECCOMP) != 0, "landlock_abi",
 			 landlock ? (int)ready->landlock_abi : 0, "cgroup",
 			 cgroup_name(ready, layers), "private_uid",
 			 (layers & FRAME_LAYER_PRIVATE_UID) != 0, "workspace",
-			 workspace ? workspace : "none", "session", s->session, "missing",
-			 missing_json(ended, s->changes_missing));
+			 workspace ? workspace : "none", "session", s->session, "observed",
+			 observe_names[s->observed], "missing", missing_json(s));
 }
 
 json_t *result_new(const struct result_source *s)

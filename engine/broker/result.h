@@ -22,6 +22,9 @@ struct result_source {
 	const char *data_error; /* NULL: none */
 	const char *session;	/* the branch whose layers it saw; NULL: none */
 	bool changes_missing;	/* what was changed could not be told */
+	uint32_t observed;	/* enum image_observe: how closely init has looked for denials */
+	bool unseen;		/* ... but not at every call */
+	bool dropped;		/* there were more than are told */
 	/*
 	 * New references, taken even on failure; NULL counts as out of memory but for @data and
 	 * @changes.

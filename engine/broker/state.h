@@ -19,6 +19,7 @@
 
 #include "broker/branch.h"
 #include "broker/broker.h"
+#include "broker/denial.h"
 #include "broker/digest_io.h"
 #include "broker/loop.h"
 #include "broker/output.h"
@@ -132,6 +133,10 @@ struct call {
 	json_t *denials; /* found by the broker itself; NULL: none */
 
 	int summary_fd;	      /* memfd of wire/changes.h; -1: none */
+	int record_fd;	      /* memfd of wire/record.h; -1: none */
+	uint32_t observed;    /* enum image_observe: how closely init has looked */
+	bool unseen;	      /* ... but not at every call */
+	bool dropped;	      /* there were more denials than a record holds */
 	json_t *changes;      /* NULL: null */
 	bool changes_missing; /* what was changed could not be told */
 	bool over_quota;      /* of the session: init has ended the tool for it */
@@ -266,23 +271,15 @@ void drain_begin_end(struct call *c);
 void drain_stop(struct call *c);
 bool drain_ended(const struct call *c);
 
-/* denial.c */
-struct denial_source {
-	const struct frame_ended *ended;
-	const char *policy;
-	bool wall_asked; /* the time limit was the driver's own */
-	bool no_overlay; /* the cell wants one, the launcher has none, and no fallback stands in */
-	bool over_quota; /* ended for the session's quota, not for the size of a file */
-	uint64_t output_bytes; /* UINT64_MAX: not known */
-};
+/** origins_of - of what the policy says for @tool, NULL: for any */
+struct origins origins_of(const struct broker *b, const char *tool);
 
-/** denials_append_limits - what limits the call met.  Return: 0 or -ENOMEM. */
-MUST_USE int denials_append_limits(json_t *denials, const struct denial_source *source);
-json_t *denial_new(const char *layer, const char *operation, const char *object,
-		   const char *errno_name, const char *rule, const char *remedy);
+/* recorded.c */
+/** recorded_open - room for what init records, when the cell's policy wants it.  Return: 0 or -errno. */
+MUST_USE int recorded_open(struct call *c);
 
-/** denial_line - foreign text as a single safe line.  Return: 0 or -errno of the buffer. */
-MUST_USE int denial_line(struct buf *out, const char *text);
+/** recorded_take - what was recorded for @c, as denials.  Return: 0 or -ENOMEM. */
+MUST_USE int recorded_take(struct call *c, json_t *denials);
 
 /* reported.c */
 /** denials_append_reported - what the tool's own program could not reach.  Return: 0 or -ENOMEM. */
@@ -311,6 +308,7 @@ struct text_parts {
 	bool over_quota;
 	const char *policy; /* NULL: a failure speaks for itself (the digest has explained it) */
 	bool network;	    /* the cell has one */
+	bool recorded;	    /* what the tool was denied stands in @denials */
 	json_t *denials;
 	const struct frame_ended *ended;
 };

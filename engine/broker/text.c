@@ -113,8 +113,12 @@ static int append_denial(struct buf *out, json_t *denial)
 	const char *layer = json_string_value(json_object_get(denial, "layer"));
 	const char *rule = json_string_value(json_object_get(denial, "rule"));
 	const char *remedy = json_string_value(json_object_get(denial, "remedy"));
+	json_int_t count = json_integer_value(json_object_get(denial, "count"));
 	int r = buf_printf(out, "denied by %s: %s: %s", layer ? layer : "?",
 			   operation ? operation : "?", object ? object : "?");
+
+	if (r == 0 && count > 1)
+		r = buf_printf(out, ", %lld times", (long long)count);
 
 	if (r == 0 && rule)
 		r = buf_printf(out, " (%s)", rule);
@@ -123,13 +127,29 @@ static int append_denial(struct buf *out, json_t *denial)
 	return r == 0 ? buf_puts(out, "\n") : r;
 }
 
+/* What a tool has coped with is in the object half; a limit that was met is worth a line all the same. */
+static bool is_worth_a_line(json_t *denial)
+{
+	const char *relevance = json_string_value(json_object_get(denial, "relevance"));
+	const char *layer = json_string_value(json_object_get(denial, "layer"));
+
+	return (relevance && strcmp(relevance, "none") != 0) ||
+	       (layer && strcmp(layer, "limit") == 0);
+}
+
 static int append_denials(struct buf *out, json_t *denials)
 {
-	size_t n = json_array_size(denials);
+	json_t *denial;
+	size_t n = 0;
+	size_t i;
 	int r = 0;
 
-	for (size_t i = 0; i < MIN(n, (size_t)DENIALS_SHOWN_MAX) && r == 0; i++)
-		r = append_denial(out, json_array_get(denials, i));
+	json_array_foreach(denials, i, denial) {
+		if (!is_worth_a_line(denial))
+			continue;
+		if (n++ < DENIALS_SHOWN_MAX && r == 0)
+			r = append_denial(out, denial);
+	}
 	if (r == 0 && n > DENIALS_SHOWN_MAX)
 		r = buf_printf(out, "... and %zu more denials\n", n - DENIALS_SHOWN_MAX);
 	return r;
@@ -150,13 +170,14 @@ static int append_body(struct buf *out, const struct text_parts *p)
 }
 
 /*
- * What the mounts hide and the filter refuses is not recorded (enforced.missing says so): the tool
- * alone has seen it, as an ordinary error. A reader who does not know that tries again, or blames
- * something else; so a failure that nothing else explains says what kind of place this is.
+ * Where nobody has looked at what was refused (enforced.missing says so) the tool alone has seen it, as
+ * an ordinary error. A reader who does not know that tries again, or blames something else; so a failure
+ * that nothing else explains says what kind of place this is.
  */
 static int append_place(struct buf *out, const struct text_parts *p)
 {
-	if (!p->policy || strcmp(p->status, "failed") != 0 || json_array_size(p->denials) > 0)
+	if (!p->policy || strcmp(p->status, "failed") != 0 || p->recorded ||
+	    json_array_size(p->denials) > 0)
 		return 0;
 	return buf_printf(
 		out,

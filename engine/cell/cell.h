@@ -105,6 +105,7 @@ struct cell_child {
 	uint32_t branch;		/* of the session; 0: the cell has nothing of it */
 	enum init_summary summary;
 	int summary_fd; /* -1 without */
+	int record_fd;	/* likewise */
 };
 
 /** cell_child_main - in the child of ns_clone: become the init of a cell, or report and exit */

@@ -82,6 +82,7 @@ static int do_isolate(struct child *c, uint32_t *arg)
 	keep[n++] = c->f->proc;
 	keep[n++] = c->f->init;
 	keep[n++] = c->in->summary_fd;
+	keep[n++] = c->in->record_fd;
 	for (int i = 0; i < CGROUP_N; i++)
 		if (c->in->leaf->root && c->in->leaf->join[i] >= 0)
 			keep[n++] = c->in->leaf->join[i];
@@ -491,7 +492,7 @@ static int do_descriptors(struct child *c, uint32_t *arg)
 {
 	int from[INIT_FD_N] = {
 		c->in->stdio[0], c->in->stdio[1],   c->in->stdio[2], c->in->control, c->f->image_fd,
-		c->in->plan,	 c->in->summary_fd, c->base,	     c->data,
+		c->in->plan,	 c->in->summary_fd, c->base,	     c->data,	  c->in->record_fd,
 	};
 
 	c->init = fcntl(c->f->init, F_DUPFD_CLOEXEC, FD_ABOVE);

@@ -34,6 +34,7 @@
 #include "cli/verdict.h"
 #include "wire/changes.h"
 #include "wire/plan.h"
+#include "wire/record.h"
 
 #define CALL_ID 1
 #define COUNTS_BYTES 200
@@ -49,6 +50,7 @@ struct exec {
 	int signal;   /* that we were told to end by; 0: none */
 	int result;   /* descriptor of --result, or -1 */
 	int summary;  /* memfd for what was changed, or -1 */
+	int record;   /* memfd for what was denied, or -1 */
 	struct terminal terminals[TERMINAL_N];
 };
 
@@ -141,17 +143,24 @@ static int want_summary(struct exec *x, const struct args *args, struct err *err
 {
 	bool direct = !x->overlay && x->cell->change_rules != IMAGE_NONE &&
 		      !(x->cell->flags & IMAGE_CELL_WORKSPACE_READONLY);
+	int r;
 
 	/* What init has moved aside is always told. */
 	if (!direct && (!x->overlay || x->session.id[0] == '\0' ||
 			!(x->result >= 0 || args->verbose || isatty(STDERR_FILENO) == 1)))
 		return 0;
-	x->summary = memfd_create("toolcell-changes", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	/* Its size stays what it is, whatever else becomes of it: we are going to map it. */
-	if (x->summary < 0 || ftruncate(x->summary, (off_t)CHANGES_BYTES_MAX) < 0 ||
-	    fcntl(x->summary, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-		return err_set(err, errno, "cannot make a file for what is changed");
-	return 0;
+	r = fd_memfd_room("toolcell-changes", CHANGES_BYTES_MAX, &x->summary);
+	return r < 0 ? err_set(err, -r, "cannot make a file for what is changed") : 0;
+}
+
+static int want_record(struct exec *x, struct err *err)
+{
+	int r;
+
+	if (x->cell->observe == IMAGE_OBSERVE_NOTHING)
+		return 0;
+	r = fd_memfd_room("toolcell-denials", sizeof(struct record), &x->record);
+	return r < 0 ? err_set(err, -r, "cannot make a file for what is denied") : 0;
 }
 
 static int send_call(const struct exec *x, const struct args *args, struct err *err)
@@ -159,13 +168,11 @@ static int send_call(const struct exec *x, const struct args *args, struct err *
 	struct frame_call call = {
 		.head = {.type = FRAME_CALL, .bytes = sizeof(call), .call = CALL_ID},
 		.cell = x->cell_index,
-		.flags = x->summary >= 0 ? FRAME_CALL_SUMMARY : 0,
 		.branch = x->overlay ? x->session.branch : 0,
 		.wall_ms = args->timeout_ms,
 	};
 	CLEANUP(fd_closep) int plan = -1;
 	int fds[FRAME_CALL_FDS_MAX] = {
-		[FRAME_FD_SUMMARY] = x->summary,
 		[FRAME_FD_STDIN] = STDIN_FILENO,
 		[FRAME_FD_STDOUT] = STDOUT_FILENO,
 		[FRAME_FD_STDERR] = STDERR_FILENO,
@@ -175,8 +182,8 @@ static int send_call(const struct exec *x, const struct args *args, struct err *
 	if (r < 0)
 		return r;
 	fds[FRAME_FD_PLAN] = plan;
-	r = fd_send(x->session.launcher_fd, &call, sizeof(call), fds,
-		    x->summary >= 0 ? FRAME_CALL_FDS_MAX : FRAME_CALL_FDS);
+	call.flags = frame_call_flags(x->summary, x->record, fds);
+	r = fd_send(x->session.launcher_fd, &call, sizeof(call), fds, frame_call_fds(call.flags));
 	if (r == -EPIPE)
 		return 0; /* a launcher that failed has left the reason for session_wait_ready */
 	return r < 0 ? err_set(err, -r, "cannot send the call to the launcher") : 0;
@@ -299,8 +306,10 @@ static int write_result(const struct exec *x, const char *tool, struct err *err)
 			.ended = &x->ended,
 			.ready = &x->ready,
 			.tool = tool,
+			.workspace = x->session.workspace,
 			.session = x->session.id[0] ? x->session.id : NULL,
 			.summary = x->summary,
+			.record = x->record,
 		},
 		&json, err);
 	if (r < 0)
@@ -320,6 +329,8 @@ static int run_call(struct exec *x, const struct args *args, struct err *err)
 		r = check_timeout(x, args->timeout_ms, err);
 	if (r == 0)
 		r = want_summary(x, args, err);
+	if (r == 0)
+		r = want_record(x, err);
 	if (r == 0)
 		r = open_signals(&x->signals, err);
 	/* The call waits in the socket until the launcher is ready: one wake-up less. */
@@ -423,7 +434,7 @@ static int fail(const struct err *err, int code)
 
 int command_exec(const struct command *self, struct args *args, char **argv)
 {
-	struct exec x = {.signals = -1, .result = -1, .summary = -1};
+	struct exec x = {.signals = -1, .result = -1, .summary = -1, .record = -1};
 	struct err err;
 	int r;
 
@@ -451,5 +462,6 @@ int command_exec(const struct command *self, struct args *args, char **argv)
 	fd_closep(&x.signals);
 	fd_closep(&x.result);
 	fd_closep(&x.summary);
+	fd_closep(&x.record);
 	return r;
 }

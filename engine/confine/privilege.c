@@ -17,6 +17,9 @@
 	 SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE | \
 	 SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
 
+/* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV. KERNEL(5.19) */
+#define FILTER_FLAG_WAIT_KILLABLE (1U << 5)
+
 static int drop_bounding_set(void)
 {
 	for (unsigned long cap = 0; cap <= 63; cap++) {
@@ -92,6 +95,27 @@ int privilege_filter(const struct sock_filter *insns, uint32_t count)
 	if (r < 0)
 		return -errno;
 	return r > 0 ? -ESRCH : 0; /* the thread that could not be synchronised */
+}
+
+int privilege_filter_listen(const struct sock_filter *insns, uint32_t count, int *ret_listener)
+{
+	struct sock_fprog prog = {
+		.len = (unsigned short)count,
+		.filter = (struct sock_filter *)(uintptr_t)insns, /* the kernel only reads it */
+	};
+	unsigned int flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+	long fd;
+
+	if (count == 0 || count > BPF_MAXINSNS)
+		return -EINVAL;
+	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | FILTER_FLAG_WAIT_KILLABLE,
+		     &prog);
+	if (fd < 0 && errno == EINVAL)
+		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+	if (fd < 0)
+		return -errno;
+	*ret_listener = (int)fd;
+	return 0;
 }
 
 int privilege_new_keyring(void)

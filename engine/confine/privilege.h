@@ -34,6 +34,16 @@ MUST_USE int privilege_no_new(void);
 /** privilege_filter - install a seccomp program on all threads (TSYNC).  Return: 0 or -errno. */
 MUST_USE int privilege_filter(const struct sock_filter *insns, uint32_t count);
 
+/**
+ * privilege_filter_listen - likewise for this thread, with a listener for SECCOMP_RET_USER_NOTIF
+ * @ret_listener: close-on-exec; caller owns. Calls that were received wait on through signals that do not
+ *		  kill where the kernel can say so. KERNEL(5.19)
+ *
+ * See seccomp_unotify(2).  Return: 0 or -errno, and no filter then: -EBUSY below another listener.
+ */
+MUST_USE int privilege_filter_listen(const struct sock_filter *insns, uint32_t count,
+				     int *ret_listener);
+
 /** privilege_new_keyring - an empty session keyring in place of the inherited one */
 MUST_USE int privilege_new_keyring(void);
 

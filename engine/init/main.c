@@ -36,6 +36,7 @@
 #include "init/quota.h"
 #include "init/summary.h"
 #include "init/tool.h"
+#include "init/watch.h"
 #include "wire/report.h"
 
 struct init {
@@ -44,6 +45,7 @@ struct init {
 	struct plan plan;
 	struct summary summary;
 	struct quota quota;
+	struct watch watch;
 	bool has[INIT_FD_N]; /* descriptors that the launcher gave us */
 	int signals;	     /* signalfd */
 	pid_t tool;
@@ -123,27 +125,59 @@ static void give_up_privilege(void)
 		fail(STEP_NO_NEW_PRIVS, r, 0);
 }
 
-static void start_tool(struct init *in)
+/* One message of the tool's process. Return: whether there will be more. */
+static bool hear_tool(struct init *in, int socket)
 {
 	struct tool_failure failure = {0};
-	int pipefd[2];
-	ssize_t n;
+	int fds[FD_PASS_MAX];
+	size_t n_fds;
+	ssize_t n = fd_recv(socket, &failure, sizeof(failure), fds, &n_fds);
 
-	if (pipe2(pipefd, O_CLOEXEC) < 0)
+	if (n == 0)
+		return false;
+	if (n != (ssize_t)sizeof(failure))
+		fail(STEP_FORK, n < 0 ? (int)n : EPROTO, 0);
+	if (failure.step != STEP_NONE)
+		fail(failure.step, failure.num, failure.arg);
+	if (n_fds != 1 || in->watch.listener >= 0)
+		fail(STEP_SECCOMP, EPROTO, 0);
+	watch_listen(&in->watch, fds[0]);
+	return true;
+}
+
+/*
+ * End of file means that exec has happened: the socket is close-on-exec. The exec itself is a call that
+ * the listener may have to answer.
+ */
+static void hear_exec(struct init *in, int socket)
+{
+	for (;;) {
+		struct pollfd fds[] = {{socket, POLLIN, 0}, {in->watch.listener, POLLIN, 0}};
+
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
+			fail(STEP_FORK, errno, 0);
+		if (fds[1].revents)
+			watch_handle(&in->watch);
+		else if (fds[0].revents && !hear_tool(in, socket))
+			return;
+	}
+}
+
+static void start_tool(struct init *in)
+{
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		fail(STEP_FORK, errno, 0);
 	in->tool = fork();
 	if (in->tool < 0)
 		fail(STEP_FORK, errno, 0);
 	if (in->tool == 0)
-		tool_main(&in->config, &in->image, &in->plan, pipefd[1]);
-	(void)close(pipefd[1]);
-	/* End of file without a word means that exec has happened: the pipe is close-on-exec. */
-	n = fd_read_full(pipefd[0], &failure, sizeof(failure));
-	(void)close(pipefd[0]);
-	if (n == (ssize_t)sizeof(failure))
-		fail(failure.step, failure.num, failure.arg);
-	if (n != 0)
-		fail(STEP_FORK, EPROTO, 0);
+		tool_main(&in->config, &in->image, &in->plan, watch_wanted(&in->watch), pair[1]);
+	(void)close(pair[1]);
+	hear_exec(in, pair[0]);
+	(void)close(pair[0]);
+	in->watch.started = true;
 }
 
 static uint64_t us_of(struct timeval tv)
@@ -168,6 +202,7 @@ static NORETURN void finish(struct init *in, int status)
 	struct init_report report = {.type = REPORT_ENDED, .status = status};
 	struct rusage usage;
 
+	watch_look(&in->watch);
 	settle(in, &report);
 	if (getrusage(RUSAGE_CHILDREN, &usage) == 0) {
 		report.user_us = us_of(usage.ru_utime);
@@ -219,10 +254,14 @@ static void hear_launcher(void)
 
 static NORETURN void wait_for_end(struct init *in)
 {
-	int tick_ms = in->config.summary == INIT_SUMMARY_LAYERS ? QUOTA_TICK_MS : -1;
+	int tick_ms = in->config.summary == INIT_SUMMARY_LAYERS ? QUOTA_TICK_MS
+		      : in->watch.record			? WATCH_TICK_MS
+								: -1;
 
 	for (;;) {
-		struct pollfd fds[] = {{in->signals, POLLIN, 0}, {INIT_FD_CONTROL, POLLIN, 0}};
+		struct pollfd fds[] = {{in->signals, POLLIN, 0},
+				       {INIT_FD_CONTROL, POLLIN, 0},
+				       {in->watch.listener, POLLIN, 0}};
 
 		if (poll(fds, ARRAY_SIZE(fds), tick_ms) < 0 && errno != EINTR)
 			_exit(EXIT_FAILURE);
@@ -230,6 +269,9 @@ static NORETURN void wait_for_end(struct init *in)
 			hear_launcher();
 		if (fds[0].revents)
 			handle_signal(in);
+		if (fds[2].revents)
+			watch_handle(&in->watch);
+		watch_tick(&in->watch);
 		/* At every tick again: somebody may have been unborn at the last. */
 		if (quota_look(&in->quota))
 			summary_kill();
@@ -269,6 +311,20 @@ static void begin_summary(struct init *in)
 	quota_begin(&in->quota, layers ? &in->summary.source : NULL, &config->limits);
 }
 
+/* NULL: the broker wants none. */
+static struct record *map_record(const struct init *in)
+{
+	void *record;
+
+	if (!in->has[INIT_FD_RECORD])
+		return NULL;
+	record = mmap(NULL, sizeof(struct record), PROT_READ | PROT_WRITE, MAP_SHARED,
+		      INIT_FD_RECORD, 0);
+	if (record == MAP_FAILED)
+		fail(STEP_CONFIG, errno, INIT_FD_RECORD);
+	return record;
+}
+
 int main(void)
 {
 	/* Not on the stack: the workspace's name and a list of layers are in it. */
@@ -288,6 +344,7 @@ int main(void)
 	read_plan(&in.plan);
 	give_up_privilege();
 	begin_summary(&in);
+	watch_begin(&in.watch, &in.config, &in.image, map_record(&in));
 	start_tool(&in);
 	/* The tool has its own copies; holding these would keep its readers from seeing the end. */
 	for (int fd = 0; fd < INIT_FD_CONTROL; fd++)

@@ -6,7 +6,8 @@
  *	limits	   before the filter, which need not allow setrlimit
  *	landlock   needs no_new_privs (init has it) and open(2) of its paths
  *	close	   everything but 0, 1, 2 becomes close-on-exec; the report pipe lives until exec
- *	seccomp	   last: policies need not allow what the steps above call
+ *	seccomp	   last: policies need not allow what the steps above call. The watched program needs
+ *		   sendmsg(2), to hand its listener to init; policyc makes none for a policy without
  *	exec
  */
 #include "init/tool.h"
@@ -36,6 +37,8 @@ struct tool {
 	const struct image *image;
 	const struct image_cell *cell;
 	const struct plan *plan;
+	bool watch;
+	int report;
 };
 
 static int do_session(const struct tool *t, uint32_t *arg)
@@ -133,7 +136,16 @@ static int do_close(const struct tool *t, uint32_t *arg)
 
 static int do_seccomp(const struct tool *t, uint32_t *arg)
 {
+	const struct tool_failure none = {.step = STEP_NONE};
+	int listener = -1;
+	int r = -EOPNOTSUPP;
+
 	(void)arg;
+	if (t->watch)
+		r = privilege_filter_listen(image_watch(t->image, t->cell), t->cell->watch_count,
+					    &listener);
+	if (r == 0)
+		return fd_send(t->report, &none, sizeof(none), &listener, 1);
 	return privilege_filter(image_insns(t->image, t->cell), t->cell->insns_count);
 }
 
@@ -188,9 +200,9 @@ static const struct {
 };
 
 void tool_main(const struct init_config *config, const struct image *image, const struct plan *plan,
-	       int report)
+	       bool watch, int report)
 {
-	const struct tool t = {config, image, image_cell(image, config->cell), plan};
+	const struct tool t = {config, image, image_cell(image, config->cell), plan, watch, report};
 	struct tool_failure failure = {0};
 
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {

@@ -2,6 +2,7 @@
 #ifndef TOOLCELL_INIT_TOOL_H
 #define TOOLCELL_INIT_TOOL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/macros.h"
@@ -16,9 +17,11 @@ struct tool_failure {
 
 /**
  * tool_main - walk the steps, then execute; on failure one struct tool_failure on @report
- * @report: close-on-exec pipe; its silent end is the news that exec has happened
+ * @watch:  install the cell's watched program and send its listener on @report, with a struct tool_failure
+ *	    of STEP_NONE; where the kernel has none to give, the strict program and no such message
+ * @report: close-on-exec SOCK_SEQPACKET; its end is the news that exec has happened
  */
 NORETURN void tool_main(const struct init_config *config, const struct image *image,
-			const struct plan *plan, int report);
+			const struct plan *plan, bool watch, int report);
 
 #endif

@@ -21,7 +21,9 @@
 
 #include "base/fd.h"
 #include "launch/launch.h"
+#include "wire/changes.h"
 #include "wire/plan.h"
+#include "wire/record.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -46,6 +48,7 @@ static struct call *free_call(struct launcher *l)
 					    .mount_ns = -1,
 					    .plan = -1,
 					    .summary = -1,
+					    .record = -1,
 					    .stdio = {-1, -1, -1},
 					    .kill_cause = FRAME_CAUSE_N};
 		return &l->calls[i];
@@ -59,6 +62,7 @@ static void close_call_fds(struct call *call)
 		fd_closep(&call->stdio[i]);
 	fd_closep(&call->plan);
 	fd_closep(&call->summary);
+	fd_closep(&call->record);
 	fd_closep(&call->child_control);
 }
 
@@ -247,6 +251,7 @@ static int clone_child(struct launcher *l, struct call *call, struct err *err)
 			.summary_fd = session_init_summary(l, call) == INIT_SUMMARY_NONE
 					      ? -1
 					      : call->summary,
+			.record_fd = call->record,
 		});
 	if (pid < 0)
 		return err_set(err, -pid, "cannot make the cell's namespaces");
@@ -265,15 +270,20 @@ static void abandon(struct launcher *l, struct call *call, const struct err *err
 	refuse(l, call, FRAME_CAUSE_LAUNCHER_ERROR, err);
 }
 
-/* Init writes it with all that it may; a file of somebody else's it could be made to spoil. */
-static int check_summary(const struct call *call, struct err *err)
+/*
+ * Init writes it with all that it may; a file of somebody else's it could be made to spoil, and one that
+ * shrinks under a mapping would kill it.
+ */
+static int check_room(int fd, uintmax_t bytes, const char *what, struct err *err)
 {
-	int seals = call->summary < 0 ? F_SEAL_SHRINK | F_SEAL_GROW
-				      : fcntl(call->summary, F_GET_SEALS);
+	static const int wanted = F_SEAL_SHRINK | F_SEAL_GROW;
+	int seals = fd < 0 ? wanted : fcntl(fd, F_GET_SEALS);
+	struct stat st;
 
-	if (seals < 0 || (seals & (F_SEAL_SHRINK | F_SEAL_GROW)) != (F_SEAL_SHRINK | F_SEAL_GROW))
-		return err_set(err, EPERM,
-			       "the room for the summary of changes is no sealed memfd");
+	if (seals < 0 || (seals & wanted) != wanted)
+		return err_set(err, EPERM, "the room for the %s is no sealed memfd", what);
+	if (fd >= 0 && (fstat(fd, &st) < 0 || st.st_size < 0 || (uintmax_t)st.st_size != bytes))
+		return err_set(err, EPERM, "the room for the %s has not %ju bytes", what, bytes);
 	return 0;
 }
 
@@ -283,7 +293,11 @@ static int validate(const struct call *call, struct err *err)
 
 	if (r == 0)
 		r = check_plan(call, err);
-	return r < 0 ? r : check_summary(call, err);
+	if (r == 0)
+		r = check_room(call->summary, CHANGES_BYTES_MAX, "summary of changes", err);
+	if (r == 0)
+		r = check_room(call->record, sizeof(struct record), "record of denials", err);
+	return r;
 }
 
 static void start_cell(struct launcher *l, struct call *call)
@@ -337,6 +351,11 @@ static void admit(struct launcher *l, struct call *call)
 	}
 }
 
+static int optional_fd(const struct frame_call *frame, uint32_t flag, const int *fds, uint32_t at)
+{
+	return frame->flags & flag ? fds[at] : -1;
+}
+
 void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 {
 	struct call *call = free_call(l);
@@ -346,9 +365,10 @@ void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 		struct call none = {.id = frame->head.call,
 				    .stdio = {fds[1], fds[2], fds[3]},
 				    .plan = fds[0],
-				    .summary = frame->flags & FRAME_CALL_SUMMARY
-						       ? fds[FRAME_FD_SUMMARY]
-						       : -1,
+				    .summary = optional_fd(frame, FRAME_CALL_SUMMARY, fds,
+							   frame_fd_summary(frame->flags)),
+				    .record = optional_fd(frame, FRAME_CALL_RECORD, fds,
+							  frame_fd_record(frame->flags)),
 				    .child_control = -1};
 
 		(void)err_set(&err, EBUSY, "%u calls are running", LAUNCH_CALLS_MAX);
@@ -358,8 +378,8 @@ void call_start(struct launcher *l, const struct frame_call *frame, int *fds)
 	call->id = frame->head.call;
 	call->plan = fds[FRAME_FD_PLAN];
 	memcpy(call->stdio, fds + FRAME_FD_STDIN, sizeof(call->stdio));
-	if (frame->flags & FRAME_CALL_SUMMARY)
-		call->summary = fds[FRAME_FD_SUMMARY];
+	call->summary = optional_fd(frame, FRAME_CALL_SUMMARY, fds, frame_fd_summary(frame->flags));
+	call->record = optional_fd(frame, FRAME_CALL_RECORD, fds, frame_fd_record(frame->flags));
 	call->cell_index = frame->cell;
 	call->branch_asked = frame->branch;
 	call->cell = image_cell(&l->cells.image, frame->cell);

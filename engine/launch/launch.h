@@ -48,6 +48,7 @@ struct call {
 	int stdio[3];
 	int plan;
 	int summary;			/* memfd for init; -1: the broker wants none */
+	int record;			/* likewise */
 	enum frame_workspace workspace; /* where the cell's comes from */
 	uint32_t branch;		/* entered with overlay_enter; 0: nothing of a session */
 	uint32_t branch_asked;

@@ -50,9 +50,8 @@ static int handle_call(struct launcher *l, const void *data, int *fds, size_t n_
 
 	if (!image_cell(&l->cells.image, frame->cell) ||
 	    frame->flags & ~(uint32_t)FRAME_CALL_FLAGS_ALL || frame->pad != 0 ||
-	    n_fds != (frame->flags & FRAME_CALL_SUMMARY ? FRAME_CALL_FDS_MAX : FRAME_CALL_FDS) ||
-	    frame->branch > STACK_BRANCHES_MAX || frame->head.call == 0 ||
-	    call_by_id(l, frame->head.call))
+	    n_fds != frame_call_fds(frame->flags) || frame->branch > STACK_BRANCHES_MAX ||
+	    frame->head.call == 0 || call_by_id(l, frame->head.call))
 		return -EPROTO;
 	call_start(l, frame, fds);
 	return 0;

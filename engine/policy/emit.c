@@ -28,6 +28,8 @@ struct emitter {
 	struct range mounts[2]; /* 1: the workspace is writable */
 	struct range rules[2];
 	struct range insns[IMAGE_NET_N]; /* by network */
+	struct range watch[IMAGE_NET_N][IMAGE_OBSERVE_N];
+	uint32_t absent;
 	struct err *err;
 };
 
@@ -114,13 +116,14 @@ static void emit_env(struct emitter *e)
 	}
 }
 
-static int emit_insns(struct emitter *e, uint32_t net)
+static int emit_program(struct emitter *e, uint32_t net, enum image_observe observe,
+			struct range *range)
 {
 	struct syscalls_filter filter = {
 		.policy = e->plan->policy,
 		.sockets = policy_sockets(e->plan->policy, net),
+		.observe = observe,
 	};
-	struct range *range = &e->insns[net];
 	struct sock_filter *insns = NULL;
 	int r;
 
@@ -133,6 +136,31 @@ static int emit_insns(struct emitter *e, uint32_t net)
 	range->first = image_builder_insns(e->b, insns, range->count);
 	free(insns);
 	return 0;
+}
+
+static int emit_insns(struct emitter *e, uint32_t net)
+{
+	return emit_program(e, net, IMAGE_OBSERVE_NOTHING, &e->insns[net]);
+}
+
+/*
+ * The tool's process hands the listener to init by sendmsg(2), under the filter already: a policy without
+ * it, like a kernel that cannot notify, has nothing observed. Results say so.
+ */
+static int emit_watch(struct emitter *e, struct image_cell *cell, enum image_observe observe)
+{
+	struct range *range = &e->watch[cell->net][observe];
+	int r;
+
+	if (observe == IMAGE_OBSERVE_NOTHING || !syscalls_is_allowed(e->plan->policy, "sendmsg"))
+		return 0;
+	r = emit_program(e, cell->net, observe, range);
+	if (r == -EOPNOTSUPP)
+		return 0;
+	cell->watch_first = range->first;
+	cell->watch_count = range->count;
+	cell->observe = observe;
+	return r;
 }
 
 static uint32_t require_bits(const struct policy *policy)
@@ -206,9 +234,12 @@ static int emit_cell(struct emitter *e, const struct policy_tool *tool, uint32_t
 		.insns_count = e->insns[net].count,
 		.change_rules = image_builder_string(e->b, e->plan->rules),
 		.fallback = (uint32_t)policy->fallback.value,
+		.absent = e->absent,
 		.limits = policy_effective_limits(policy, tool),
 	};
 	free(name);
+	if (r == 0)
+		r = emit_watch(e, &cell, policy_observe(policy, tool));
 	if (r == 0)
 		*ret_index = image_builder_cell(e->b, &cell);
 	return r;
@@ -291,6 +322,7 @@ static int emit_changes_cell(struct emitter *e, bool writable)
 		.insns_count = e->insns[IMAGE_NET_NONE].count,
 		.change_rules = image_builder_string(e->b, e->plan->rules),
 		.fallback = (uint32_t)policy->fallback.value,
+		.absent = e->absent,
 		.limits = policy_effective_limits(policy, NULL),
 	};
 	free(name);
@@ -305,6 +337,7 @@ int policy_emit(const struct policy_plan *plan, struct image_builder *b, uint32_
 	uint32_t index;
 	int r;
 
+	e.absent = image_builder_string(b, plan->absent);
 	emit_env(&e);
 	r = emit_cell(&e, NULL, ret_first);
 	for (size_t i = 0; r == 0 && i < plan->policy->n_tools; i++)

@@ -12,6 +12,11 @@
  *	ioctl with a request that is refused ---> EPERM ("all but these" is no rule of libseccomp's)
  *	anything else --------------------------> libseccomp's program
  *
+ * With `observe` the same program is made for a cell whose init listens: what it refuses goes to init
+ * (SECCOMP_RET_USER_NOTIF), which answers with the error and keeps a record, and so do the calls of
+ * wire/observed.h, which init looks at and hands back to the kernel. Init holds those against the program
+ * without `observe`, so that conditions on their arguments are decided by one program only.
+ *
  * libseccomp 2.5.4 exports to a descriptor only, so the program is read back from a memfd.
  */
 #include <errno.h>
@@ -27,6 +32,7 @@
 
 #include "base/fd.h"
 #include "policy/syscalls.h"
+#include "wire/observed.h"
 
 #define LOW32 0xffffffffULL
 #define SET_ID_BITS 06000ULL
@@ -34,6 +40,8 @@
 #define CLONE_NAMESPACES (0x7e020000ULL | 0x80ULL)
 /* O_CREAT and the bit of O_TMPFILE that is its own, the same on x86_64 and aarch64 */
 #define OPEN_CREATES (0100ULL | 020000000ULL)
+/* O_WRONLY, O_RDWR, O_CREAT, O_TRUNC and the bit of O_TMPFILE, the same on both */
+#define OPEN_WRITES (03ULL | OPEN_CREATES | 01000ULL)
 #define SOCK_TYPE_BITS 0xfULL
 #define X32_BIT 0x40000000U
 /* The newest call of the kernel (5.17) that libseccomp 2.5.4 has a table for. */
@@ -53,6 +61,7 @@ struct maker {
 	uint32_t arch;
 	uint32_t sockets;
 	int last; /* highest number that is allowed, or LAST_OLD_CALL */
+	enum image_observe observe;
 	struct err *err;
 };
 
@@ -212,8 +221,32 @@ static const struct {
 	{"socketpair", filter_socketpair, 0},
 };
 
+/* Of a call that init looks at, what is of no interest to it goes straight to the kernel. */
+static int watch_call(struct maker *m, const struct observed_call *call, int nr)
+{
+	if (call->kind == OBSERVED_SEND) { /* without an address it goes where connect(2) went */
+		struct scmp_arg_cmp cmp = SCMP_CMP64(4, SCMP_CMP_EQ, 0);
+
+		return add_rule(m, nr, call->name, &cmp, 1);
+	}
+	if (call->kind == OBSERVED_OPEN && call->flags != OBSERVED_NO_ARG &&
+	    m->observe < IMAGE_OBSERVE_OPENS)
+		return allow_without(m, nr, call->name, (unsigned int)call->flags, OPEN_WRITES);
+	return 0;
+}
+
+static bool is_watched(const struct maker *m, const struct observed_call *call)
+{
+	if (!call || m->observe == IMAGE_OBSERVE_NOTHING)
+		return false;
+	/* An open may write, whatever its row says of the ones that read. */
+	return call->level <= m->observe ||
+	       (call->kind == OBSERVED_OPEN && m->observe >= IMAGE_OBSERVE_WRITES);
+}
+
 static int allow_call(struct maker *m, const char *name)
 {
+	const struct observed_call *call = observed_call_named(name);
 	int number = seccomp_syscall_resolve_name_arch(m->arch, name);
 	int nr = seccomp_syscall_resolve_name(name); /* rules take the build's own numbers */
 
@@ -221,6 +254,8 @@ static int allow_call(struct maker *m, const char *name)
 		return 0; /* not on this architecture, or newer than libseccomp */
 	if (number > m->last)
 		m->last = number;
+	if (is_watched(m, call))
+		return watch_call(m, call, nr);
 	for (size_t i = 0; i < ARRAY_SIZE(filtered); i++)
 		if (strcmp(filtered[i].name, name) == 0)
 			return filtered[i].filter(m, nr, name, filtered[i].arg);
@@ -232,6 +267,31 @@ static bool is_denied(const struct policy *policy, const char *name)
 	for (size_t i = 0; i < policy->deny.n; i++)
 		if (strcmp(policy->deny.at[i].name, name) == 0)
 			return true;
+	return false;
+}
+
+static bool has_word(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = strstr(words, word); p; p = strstr(p + len, word))
+		if ((p == words || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
+			return true;
+	return false;
+}
+
+bool syscalls_is_allowed(const struct policy *policy, const char *name)
+{
+	if (is_denied(policy, name))
+		return false;
+	for (size_t i = 0; i < policy->allow.n; i++)
+		if (strcmp(policy->allow.at[i].name, name) == 0)
+			return true;
+	for (size_t i = 0; i < policy->groups.n; i++)
+		for (size_t g = 0; g < syscalls_n_groups; g++)
+			if (strcmp(syscalls_groups[g].name, policy->groups.at[i].name) == 0 &&
+			    has_word(syscalls_groups[g].calls, name))
+				return true;
 	return false;
 }
 
@@ -280,7 +340,11 @@ static int make_context(struct maker *m)
 {
 	int r;
 
-	m->ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
+	/* Without a kernel that can notify libseccomp makes no such program; the image does without. */
+	m->ctx = seccomp_init(m->observe == IMAGE_OBSERVE_NOTHING ? SCMP_ACT_ERRNO(EPERM)
+								  : SCMP_ACT_NOTIFY);
+	if (!m->ctx && m->observe != IMAGE_OBSERVE_NOTHING)
+		return -EOPNOTSUPP;
 	if (!m->ctx)
 		return err_set(m->err, ENOMEM, "cannot make a system call filter");
 	r = seccomp_attr_set(m->ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
@@ -335,7 +399,8 @@ static uint32_t make_prologue(const struct maker *m, struct sock_filter *out)
 	out[n++] = LOAD(args[1]);
 	for (size_t i = 0; i < ARRAY_SIZE(refused_requests); i++) {
 		out[n++] = JUMP(BPF_JEQ, refused_requests[i], 0, 1);
-		out[n++] = RETURN(SECCOMP_RET_ERRNO | EPERM);
+		out[n++] = m->observe == IMAGE_OBSERVE_NOTHING ? RETURN(SECCOMP_RET_ERRNO | EPERM)
+							       : RETURN(SECCOMP_RET_USER_NOTIF);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		if (BPF_CLASS(out[i].code) != BPF_JMP)
@@ -398,6 +463,7 @@ int syscalls_compile(const struct syscalls_filter *filter, struct sock_filter **
 		.arch = filter->arch ? filter->arch : seccomp_arch_native(),
 		.sockets = filter->sockets,
 		.last = LAST_OLD_CALL,
+		.observe = filter->observe,
 		.err = err,
 	};
 	int r;

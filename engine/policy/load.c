@@ -163,6 +163,8 @@ static void set_defaults(struct policy *policy)
 	policy->pts = (struct policy_value){0, false, nowhere};
 	policy->landlock_abi = (struct policy_value){0, false, nowhere};
 	policy->private_uid = (struct policy_value){0, false, nowhere};
+	policy->observe = (struct policy_value){IMAGE_OBSERVE_N - 1 - IMAGE_OBSERVE_OPENS, false,
+						nowhere};
 }
 
 static int apply_source(struct policy *policy, uint32_t source, struct err *err)
@@ -279,7 +281,7 @@ void policy_fini(struct policy *policy)
 	struct policy_names *lists[] = {&policy->groups,  &policy->allow,   &policy->deny,
 					&policy->sockets, &policy->env_set, &policy->env_pass,
 					&policy->cgroup,  &policy->finals,  &policy->driver,
-					&policy->protect, &policy->scratch};
+					&policy->absent,  &policy->protect, &policy->scratch};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		free(lists[i]->at);

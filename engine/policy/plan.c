@@ -508,6 +508,8 @@ int policy_resolve(const struct policy *policy, const char *workspace, struct po
 		result = resolve_env(&r);
 	if (result == 0)
 		result = resolve_changes(&r);
+	if (result == 0)
+		result = policy_absent(policy, inputs, &plan.absent, err);
 	if (result < 0)
 		policy_plan_fini(&plan);
 	*ret = plan;
@@ -527,5 +529,6 @@ void policy_plan_fini(struct policy_plan *plan)
 	free(plan->home);
 	free(plan->tools);
 	free(plan->rules);
+	free(plan->absent);
 	*plan = (struct policy_plan){0};
 }

@@ -28,7 +28,8 @@ struct policy_plan {
 	size_t n_env;
 	char *home;
 	char *tools; /* host folder of our own in-cell programs; NULL when no changes cell needs it */
-	char *rules; /* text of workspace/rules.h */
+	char *rules;  /* text of workspace/rules.h */
+	char *absent; /* as policy_absent */
 };
 
 /**

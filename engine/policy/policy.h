@@ -117,6 +117,7 @@ struct policy_tool {
 	struct policy_value limits[POLICY_LIMIT_N];
 	struct policy_value workspace;
 	struct policy_value network;
+	struct policy_value observe;
 	struct policy_origin origin;
 };
 
@@ -157,6 +158,8 @@ struct policy {
 	struct policy_value private_uid;
 	struct policy_names cgroup;
 	struct policy_names finals;
+	struct policy_value observe; /* index of policy_observe_names */
+	struct policy_names absent;
 	/* Every text above that is not in a source's JSON. */
 	char **texts;
 	size_t n_texts;
@@ -233,7 +236,15 @@ struct image_limits policy_effective_limits(const struct policy *policy,
 /** policy_change_rules - text of workspace/rules.h; malloc'ed; NULL without memory */
 char *policy_change_rules(const struct policy *policy);
 
+/** policy_observe - how closely init looks at what @tool (NULL: any other) does */
+enum image_observe policy_observe(const struct policy *policy, const struct policy_tool *tool);
+
+/** policy_absent - /denials/absent with variables expanded, a line each; @ret: malloc'ed */
+MUST_USE int policy_absent(const struct policy *policy, struct policy_inputs *inputs, char **ret,
+			   struct err *err);
+
 /* Words of the file format. */
+extern const char *const policy_observe_names[IMAGE_OBSERVE_N];
 extern const char *const policy_workspace_names[POLICY_WORKSPACE_N];
 extern const char *const policy_fallback_names[IMAGE_FALLBACK_N];
 const char *policy_limit_name(enum policy_limit limit);

@@ -32,12 +32,17 @@ const char *syscalls_never(const char *name);
 /* What a filter depends on. */
 struct syscalls_filter {
 	const struct policy *policy;
-	uint32_t sockets; /* enum policy_socket, or'ed */
-	uint32_t arch;	  /* SCMP_ARCH_*; 0: of this build */
+	uint32_t sockets;	    /* enum policy_socket, or'ed */
+	uint32_t arch;		    /* SCMP_ARCH_*; 0: of this build */
+	enum image_observe observe; /* above NOTHING: the program that asks init, see filter.c */
 };
+
+/** syscalls_is_allowed - by a group or by name, and not denied; arguments may still be */
+bool syscalls_is_allowed(const struct policy *policy, const char *name);
 
 /**
  * syscalls_compile - the BPF program of a policy
+ * -EOPNOTSUPP with `observe` on a kernel that cannot notify; @err is not filled then.
  * @ret: malloc'ed; caller frees
  */
 MUST_USE int syscalls_compile(const struct syscalls_filter *filter, struct sock_filter **ret,

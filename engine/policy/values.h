@@ -23,6 +23,10 @@ MUST_USE int names_put(const struct walk_node *node, struct policy_names *names,
 struct policy_name *names_find(const struct policy_names *names, const char *name);
 void names_drop(struct policy_names *names, const char *name);
 
+/* denials.c */
+#define POLICY_DENIALS_KEYS 2U
+extern const struct walk_key policy_denials_keys[];
+
 /* workspace.c */
 #define POLICY_WORKSPACE_KEYS 7U
 extern const struct walk_key policy_workspace_keys[];

@@ -15,6 +15,7 @@
 
 #include "base/text.h"
 #include "manifest/manifest.h"
+#include "policyc/provenance.h"
 
 #define TOOL_NAMES_MAX 512U
 
@@ -302,7 +303,9 @@ static int add_catalog(struct compile *c, struct image_builder *b, struct err *e
 
 	if (r < 0)
 		return r;
-	text = json_dumps(c->catalog, JSON_COMPACT);
+	text = json_object_set_new(c->catalog, "rules", provenance_new(&c->policy)) == 0
+		       ? json_dumps(c->catalog, JSON_COMPACT)
+		       : NULL;
 	if (!text)
 		return err_set(err, ENOMEM, "cannot write the catalog");
 	image_builder_catalog(b, text, strlen(text));

@@ -52,15 +52,52 @@ enum {
 	FRAME_FD_STDOUT,
 	FRAME_FD_STDERR,
 	FRAME_CALL_FDS,
-	FRAME_FD_SUMMARY = FRAME_CALL_FDS, /* memfd of CHANGES_BYTES_MAX bytes (wire/changes.h) */
-	FRAME_CALL_FDS_MAX,
+	FRAME_CALL_FDS_MAX = FRAME_CALL_FDS + 2,
 };
 
 /* frame_call.flags */
 enum {
 	FRAME_CALL_SUMMARY = 1U << 0, /* init writes a summary of the branch's changes */
-	FRAME_CALL_FLAGS_ALL = (1U << 1) - 1,
+	FRAME_CALL_RECORD = 1U << 1,  /* init records what the cell refuses */
+	FRAME_CALL_FLAGS_ALL = (1U << 2) - 1,
 };
+
+/* Descriptors that are there with their flag only follow the others, in this order. */
+
+/** frame_fd_summary - number of the memfd of CHANGES_BYTES_MAX bytes (wire/changes.h) */
+static inline uint32_t frame_fd_summary(uint32_t flags)
+{
+	(void)flags;
+	return FRAME_CALL_FDS;
+}
+
+/** frame_fd_record - number of the memfd of sizeof(struct record) bytes (wire/record.h) */
+static inline uint32_t frame_fd_record(uint32_t flags)
+{
+	return FRAME_CALL_FDS + ((flags & FRAME_CALL_SUMMARY) != 0);
+}
+
+/** frame_call_fds - how many a frame with these flags comes with */
+static inline uint32_t frame_call_fds(uint32_t flags)
+{
+	return frame_fd_record(flags) + ((flags & FRAME_CALL_RECORD) != 0);
+}
+
+/**
+ * frame_call_flags - flags and places of the optional descriptors, -1 for one that is not there
+ * @fds: FRAME_CALL_FDS_MAX; what is there is put behind the first FRAME_CALL_FDS
+ */
+static inline uint32_t frame_call_flags(int summary, int record, int *fds)
+{
+	uint32_t flags = (summary >= 0 ? FRAME_CALL_SUMMARY : 0U) |
+			 (record >= 0 ? FRAME_CALL_RECORD : 0U);
+
+	if (summary >= 0)
+		fds[frame_fd_summary(flags)] = summary;
+	if (record >= 0)
+		fds[frame_fd_record(flags)] = record;
+	return flags;
+}
 
 struct frame_call {
 	struct frame_head head;

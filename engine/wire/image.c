@@ -80,6 +80,11 @@ const struct sock_filter *image_insns(const struct image *image, const struct im
 	return record(image, &image->header->insns, cell->insns_first, sizeof(struct sock_filter));
 }
 
+const struct sock_filter *image_watch(const struct image *image, const struct image_cell *cell)
+{
+	return record(image, &image->header->insns, cell->watch_first, sizeof(struct sock_filter));
+}
+
 const char *image_string(const struct image *image, uint32_t offset)
 {
 	return record(image, &image->header->strings, offset, 1);

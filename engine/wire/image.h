@@ -20,7 +20,7 @@
 #include "base/err.h"
 
 #define IMAGE_MAGIC "TCIMAGE"
-#define IMAGE_VERSION 2U
+#define IMAGE_VERSION 3U
 #define IMAGE_BYTES_MAX ((size_t)16 << 20)
 #define IMAGE_CELLS_MAX 256U
 #define IMAGE_MOUNTS_MAX 4096U
@@ -95,6 +95,16 @@ enum image_fallback {
 	IMAGE_FALLBACK_N,
 };
 
+/* image_cell.observe: which allowed calls init looks at, to tell what the cell denied. Each more. */
+enum image_observe {
+	IMAGE_OBSERVE_NOTHING = 0, /* not even calls that the filter refuses are recorded */
+	IMAGE_OBSERVE_REFUSED,	   /* ... those, starts of programs, connections and signals */
+	IMAGE_OBSERVE_WRITES,	   /* and what changes files or folders */
+	IMAGE_OBSERVE_OPENS,	   /* and what opens files to read */
+	IMAGE_OBSERVE_LOOKUPS, /* and what only asks for them: stat(2), access(2), readlink(2) */
+	IMAGE_OBSERVE_N,
+};
+
 struct image_cell {
 	uint32_t
 		name; /* string: "rust-engineer", or "rust-engineer/rustfmt" for one tool's narrowing */
@@ -115,6 +125,12 @@ struct image_cell {
 	uint32_t insns_count;  /* > 0 */
 	uint32_t change_rules; /* string: text of workspace/rules.h; IMAGE_NONE: none */
 	uint32_t fallback;     /* enum image_fallback */
+	/* The same program, but what it refuses, and what is observed, goes to init (init/watch.h). */
+	uint32_t watch_first;
+	uint32_t watch_count; /* 0: none, and observe is IMAGE_OBSERVE_NOTHING */
+	uint32_t observe;     /* enum image_observe */
+	uint32_t
+		absent; /* string: a pattern on each line (workspace/rules.h, but absolute) of paths whose absence is no denial; or IMAGE_NONE */
 	struct image_limits limits;
 };
 
@@ -233,6 +249,7 @@ const struct image_rule *image_rule(const struct image *image, uint32_t index);	
 const struct image_env *image_env(const struct image *image, uint32_t index);	  /* NULL beyond */
 const struct image_input *image_input(const struct image *image, uint32_t index); /* NULL beyond */
 const struct sock_filter *image_insns(const struct image *image, const struct image_cell *cell);
+const struct sock_filter *image_watch(const struct image *image, const struct image_cell *cell);
 
 /** image_string - the string at @offset; NULL for IMAGE_NONE */
 const char *image_string(const struct image *image, uint32_t offset);

@@ -19,6 +19,8 @@ enum {
 	INIT_FD_SUMMARY, /* memfd of CHANGES_BYTES_MAX bytes, wire/changes.h */
 	INIT_FD_BASE,	 /* the workspace's own folder, read-only mount */
 	INIT_FD_DATA,	 /* the session's data folder, read-only mount */
+	/* only where the broker wants to know what was denied */
+	INIT_FD_RECORD, /* memfd of sizeof(struct record) bytes, wire/record.h */
 	INIT_FD_N
 };
 

@@ -23,7 +23,7 @@
 #define MS_MAX ((uint64_t)1 << 40) /* some 35 years; times 10^6 still fits 64 bits */
 
 static_assert(sizeof(struct image_header) == 80, "wire format");
-static_assert(sizeof(struct image_cell) == 160, "wire format");
+static_assert(sizeof(struct image_cell) == 176, "wire format");
 static_assert(sizeof(struct image_mount) == 40, "wire format");
 static_assert(sizeof(struct image_rule) == 16, "wire format");
 static_assert(sizeof(struct image_env) == 8, "wire format");
@@ -341,6 +341,11 @@ static int verify_cell_ranges(const struct place *p, const struct image_cell *c)
 		r = refuse(p, "insns_count", "within 1 to 4096");
 	if (r == 0)
 		r = verify_range(p, "insns", c->insns_first, c->insns_count, h->insns.count);
+	if (r == 0 && (c->watch_count > IMAGE_CELL_INSNS_MAX ||
+		       (c->watch_count == 0) != (c->observe == IMAGE_OBSERVE_NOTHING)))
+		r = refuse(p, "watch_count", "0 when nothing is observed, else within 1 to 4096");
+	if (r == 0)
+		r = verify_range(p, "watch", c->watch_first, c->watch_count, h->insns.count);
 	return r;
 }
 
@@ -393,6 +398,10 @@ static int verify_cell(const struct place *p)
 		return refuse(p, "landlock_abi_min", "at most 1000");
 	if (c->fallback >= IMAGE_FALLBACK_N)
 		return refuse(p, "fallback", "a known fallback");
+	if (c->observe >= IMAGE_OBSERVE_N)
+		return refuse(p, "observe", "a known level");
+	if (c->absent != IMAGE_NONE && !string_at(p->image, c->absent))
+		return refuse(p, "absent", "a text or none");
 	if (c->change_rules != IMAGE_NONE && !string_at(p->image, c->change_rules))
 		return refuse(p, "change_rules", "a text or none");
 	return c->net < IMAGE_NET_N ? 0 : refuse(p, "net", "a known network");

@@ -178,7 +178,7 @@ static void ask(const struct frame_session *frame)
 	layers_ask(socket_fd, frame, branch_is_busy(frame->branch));
 }
 
-static void start(const struct frame_call *call, const int *fds, size_t n_fds)
+static void start(const struct frame_call *call, const int *fds)
 {
 	struct frame_started started = {.head = {FRAME_STARTED, sizeof(started), call->head.call}};
 	struct plan plan = read_plan(fds[FRAME_FD_PLAN]);
@@ -196,8 +196,8 @@ static void start(const struct frame_call *call, const int *fds, size_t n_fds)
 			    .branch = call->branch,
 			    .workspace = ended_workspace,
 			    .summary = -1};
-	if (n_fds == FRAME_CALL_FDS_MAX)
-		c->summary = fcntl(fds[FRAME_FD_SUMMARY], F_DUPFD_CLOEXEC, 3);
+	if (call->flags & FRAME_CALL_SUMMARY)
+		c->summary = fcntl(fds[frame_fd_summary(call->flags)], F_DUPFD_CLOEXEC, 3);
 	(void)snprintf(c->command, sizeof(c->command), "%s",
 		       plan.argv[1] && plan.argv[2] ? plan.argv[2] : "");
 	c->pid = spawn(&plan, fds, &c->exec_errno);
@@ -257,8 +257,8 @@ static void take_frame(void)
 
 	if (n <= 0)
 		end();
-	if (head->type == FRAME_CALL && (n_fds == FRAME_CALL_FDS || n_fds == FRAME_CALL_FDS_MAX))
-		start((const void *)frame, fds, n_fds);
+	if (head->type == FRAME_CALL && n_fds >= FRAME_CALL_FDS && n_fds <= FRAME_CALL_FDS_MAX)
+		start((const void *)frame, fds);
 	else if (head->type == FRAME_SESSION && n_fds == 0)
 		ask((const void *)frame);
 	else if (head->type == FRAME_KILL)

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "bpf.h"
+#include "confine/program.h"
 
 #define LEAST "\"syscalls\": {\"groups\": [\"base\"]}"
 
@@ -333,7 +333,7 @@ Test(plan, a_denied_call_is_denied_whoever_allows_it)
 		     0, "%s", err.text);
 	cr_assert_eq(seal(&image, &err), 0, "%s", err.text);
 #ifdef __x86_64__
-	cr_assert_eq(bpf_run(image_insns(&image, image_cell(&image, 0)),
+	cr_assert_eq(program_run(image_insns(&image, image_cell(&image, 0)),
 			     image_cell(&image, 0)->insns_count, &data, &answer),
 		     0);
 	cr_assert_eq(answer, SECCOMP_RET_ERRNO | EPERM);

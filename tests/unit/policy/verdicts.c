@@ -1,6 +1,6 @@
 /*
  * Theory of operation: every tests/verdict/NAME.verdicts is a table of system calls and what a
- * shipped policy's filter must answer, for both architectures, run in the interpreter of bpf_sim.c.
+ * shipped policy's filter must answer, for both architectures, run in the interpreter of confine/program.h.
  * A line:
  *
  *	[@i386|@x32|@x86_64|@aarch64] CALL|#NUMBER [argN=VALUE[|VALUE...]]... -> allow|EPERM|ENOSYS|kill
@@ -20,7 +20,7 @@
 #include <string.h>
 
 #include "base/fd.h"
-#include "bpf.h"
+#include "confine/program.h"
 #include "policy/syscalls.h"
 
 #define GARBAGE 0xdeadbeef00000000ULL
@@ -175,7 +175,7 @@ static void check_line(struct table *t, char *line)
 	}
 	if (!here)
 		return;
-	cr_assert_eq(bpf_run(t->insns, t->n, &data, &answer), 0, "%s:%u: the program is broken",
+	cr_assert_eq(program_run(t->insns, t->n, &data, &answer), 0, "%s:%u: the program is broken",
 		     t->file, t->line);
 	cr_expect_eq(answer, action_of(t, want), "%s:%u (%s): %s answers %#x, not %s", t->file,
 		     t->line, t->arch == SCMP_ARCH_X86_64 ? "x86_64" : "aarch64", word, answer,
@@ -278,13 +278,13 @@ Test(verdicts, every_number_has_a_known_answer)
 		struct seccomp_data data = {.nr = (int)nr, .arch = AUDIT_ARCH_X86_64};
 		uint32_t answer = 0;
 
-		cr_assert_eq(bpf_run(t.insns, t.n, &data, &answer), 0, "number %u", nr);
+		cr_assert_eq(program_run(t.insns, t.n, &data, &answer), 0, "number %u", nr);
 		cr_assert(answer == SECCOMP_RET_ALLOW || answer == (SECCOMP_RET_ERRNO | EPERM) ||
 				  answer == (SECCOMP_RET_ERRNO | ENOSYS),
 			  "number %u: %#x", nr, answer);
 		cr_assert(nr < 500 || answer == (SECCOMP_RET_ERRNO | ENOSYS), "number %u", nr);
 		data.nr = (int)(nr | 0x40000000U);
-		cr_assert_eq(bpf_run(t.insns, t.n, &data, &answer), 0);
+		cr_assert_eq(program_run(t.insns, t.n, &data, &answer), 0);
 		cr_assert_eq(answer, SECCOMP_RET_KILL_PROCESS, "x32 number %u", nr);
 	}
 	free(t.insns);

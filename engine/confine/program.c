@@ -3,8 +3,9 @@
  * instructions ends after at most n steps. Loads are absolute words of struct seccomp_data, as
  * seccomp_check_filter() of the kernel demands.
  */
-#include "bpf.h"
+#include "confine/program.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -104,8 +105,8 @@ static bool step(struct machine *m, const struct sock_filter *i, uint32_t *pc)
 	}
 }
 
-int bpf_run(const struct sock_filter *insns, uint32_t n, const struct seccomp_data *data,
-	    uint32_t *ret)
+int program_run(const struct sock_filter *insns, uint32_t n, const struct seccomp_data *data,
+		uint32_t *ret)
 {
 	struct machine m = {.data = data};
 
@@ -117,7 +118,7 @@ int bpf_run(const struct sock_filter *insns, uint32_t n, const struct seccomp_da
 			return 0;
 		}
 		if (!step(&m, i, &pc))
-			return -1;
+			return -EINVAL;
 	}
-	return -1;
+	return -EINVAL;
 }
