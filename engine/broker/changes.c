@@ -177,6 +177,38 @@ static void note_held(struct call *c, const struct changes_header *header)
 	branch->held = header->held;
 }
 
+static void deny_protected(struct call *c, const struct changes_entry *e, const char *operation,
+			   const char *remedy)
+{
+	struct buf object = {.cap = DENIAL_BYTES_MAX};
+	struct buf rule = {.cap = DENIAL_BYTES_MAX};
+	int r = denial_line(&object, e->path);
+
+	if (r == 0)
+		r = denial_line(&rule, e->pointer[0] ? e->pointer : "workspace/protect");
+	if (!c->denials)
+		c->denials = json_array();
+	if (r < 0 ||
+	    json_array_append_new(c->denials, denial_new("protected", operation, object.data, NULL,
+							 rule.data, remedy)) < 0)
+		c->changes_missing = true;
+	buf_fini(&object);
+	buf_fini(&rule);
+}
+
+/* What this call has written where the policy protects: it stays in the session. */
+static void deny_held(struct call *c, const struct changes_header *header)
+{
+	struct changes_entry e;
+	size_t offset = 0;
+
+	while (changes_next(header, &offset, &e) > 0)
+		if (e.record.verdict == CHANGE_PROTECTED && (e.record.flags & CHANGES_BY_CALL))
+			deny_protected(c, &e, "commit",
+				       "it stays in the session and is never committed; the person "
+				       "makes such a change outside of a cell");
+}
+
 static void take_overlay(struct call *c, const struct changes_header *header)
 {
 	struct branch *branch = &c->broker->branches[c->branch];
@@ -184,6 +216,7 @@ static void take_overlay(struct call *c, const struct changes_header *header)
 	const char *session = branch_name(c->broker, c->branch, name);
 
 	note_held(c, header);
+	deny_held(c, header);
 	json_decref(branch->changes);
 	branch->changes = summary_json(session, header, false);
 	branch->measured = true;
@@ -200,29 +233,12 @@ static void take_direct(struct call *c, const struct changes_header *header)
 	struct changes_entry e;
 	size_t offset = 0;
 
-	while (changes_next(header, &offset, &e) > 0) {
-		struct buf object = {.cap = DENIAL_BYTES_MAX};
-		struct buf rule = {.cap = DENIAL_BYTES_MAX};
-		int r;
-
-		if (!(e.record.flags & CHANGES_QUARANTINED))
-			continue;
-		r = denial_line(&object, e.path);
-		if (r == 0)
-			r = denial_line(&rule, e.pointer[0] ? e.pointer : "workspace/protect");
-		if (!c->denials)
-			c->denials = json_array();
-		if (r < 0 ||
-		    json_array_append_new(
-			    c->denials,
-			    denial_new("protected", "create", object.data, NULL, rule.data,
+	while (changes_next(header, &offset, &e) > 0)
+		if (e.record.flags & CHANGES_QUARANTINED)
+			deny_protected(c, &e, "create",
 				       "it was moved aside; a person can look at it and put it "
 				       "back, or the policy can take it out of "
-				       "workspace.protect")) < 0)
-			c->changes_missing = true;
-		buf_fini(&object);
-		buf_fini(&rule);
-	}
+				       "workspace.protect");
 }
 
 static bool is_overlay(uint32_t workspace)

@@ -127,14 +127,20 @@ static int append_denial(struct buf *out, json_t *denial)
 	return r == 0 ? buf_puts(out, "\n") : r;
 }
 
-/* What a tool has coped with is in the object half; a limit that was met is worth a line all the same. */
+/*
+ * What a tool has coped with is in the object half. A limit that was met and a file that was moved aside
+ * are worth a line all the same; what will not be committed has a note of its own (changes.c).
+ */
 static bool is_worth_a_line(json_t *denial)
 {
 	const char *relevance = json_string_value(json_object_get(denial, "relevance"));
 	const char *layer = json_string_value(json_object_get(denial, "layer"));
+	const char *operation = json_string_value(json_object_get(denial, "operation"));
 
-	return (relevance && strcmp(relevance, "none") != 0) ||
-	       (layer && strcmp(layer, "limit") == 0);
+	if (!layer || !operation || strcmp(operation, "commit") == 0)
+		return false;
+	return (relevance && strcmp(relevance, "none") != 0) || strcmp(layer, "limit") == 0 ||
+	       strcmp(layer, "protected") == 0;
 }
 
 static int append_denials(struct buf *out, json_t *denials)

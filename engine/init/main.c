@@ -156,10 +156,9 @@ static void hear_exec(struct init *in, int socket)
 
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0 && errno != EINTR)
 			fail(STEP_FORK, errno, 0);
-		if (fds[1].revents)
-			watch_handle(&in->watch);
-		else if (fds[0].revents && !hear_tool(in, socket))
+		if (fds[0].revents && !hear_tool(in, socket))
 			return;
+		watch_hear(&in->watch, fds[1].revents);
 	}
 }
 
@@ -269,8 +268,7 @@ static NORETURN void wait_for_end(struct init *in)
 			hear_launcher();
 		if (fds[0].revents)
 			handle_signal(in);
-		if (fds[2].revents)
-			watch_handle(&in->watch);
+		watch_hear(&in->watch, fds[2].revents);
 		watch_tick(&in->watch);
 		/* At every tick again: somebody may have been unborn at the last. */
 		if (quota_look(&in->quota))

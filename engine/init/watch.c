@@ -13,6 +13,7 @@
 #include "init/watch.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/statvfs.h>
@@ -114,7 +115,7 @@ static void keep(struct watch *w, const struct seccomp_notif *notif, struct reco
 		record_add(w->record, entry);
 }
 
-void watch_handle(struct watch *w)
+static void answer_one(struct watch *w)
 {
 	struct seccomp_notif notif = {0};
 	struct seccomp_notif_resp answer = {0};
@@ -137,6 +138,14 @@ void watch_handle(struct watch *w)
 	answer.flags = num == 0 ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0;
 	/* ENOENT: it was killed meanwhile. */
 	(void)!ioctl(w->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+void watch_hear(struct watch *w, short revents)
+{
+	if (revents & POLLIN)
+		answer_one(w);
+	else if (revents)
+		fd_closep(&w->listener); /* hung up: every process with the filter is gone */
 }
 
 /* An overlay's own file system shows the numbers of the tmpfs that takes the writes. */

@@ -45,8 +45,8 @@ bool watch_wanted(const struct watch *w);
 /** watch_listen - @listener: taken from the tool's process; owned from here on */
 void watch_listen(struct watch *w, int listener);
 
-/** watch_handle - the listener is readable: answer one call */
-void watch_handle(struct watch *w);
+/** watch_hear - what poll(2) says of the listener: answer one call, or let go when nobody is left */
+void watch_hear(struct watch *w, short revents);
 
 /** watch_look - for file systems that are full */
 void watch_look(struct watch *w);

@@ -109,15 +109,17 @@ Test(reported, paths_out_of_reach_become_denials_with_the_narrowest_remedy)
 	cr_expect_str_eq(result_text(a, "denials.0.object"), "/etc/hosts");
 	cr_expect_str_eq(result_text(a, "denials.0.errno"), "ENOENT");
 	cr_expect_str_eq(result_text(a, "denials.0.rule"), "policies/unit.json#/filesystem");
-	cr_expect_str_eq(result_text(a, "denials.0.remedy"),
-			 "add \"/etc/hosts\" to filesystem.read in policies/unit.json");
-	cr_expect_str_eq(result_text(a, "denials.1.remedy"),
-			 "add \"/opt/a \\\"b\\\"\" to filesystem.write in policies/unit.json");
+	cr_expect_str_eq(result_text(a, "denials.0.fragment.filesystem.read.0"), "/etc/hosts");
+	cr_expect(json_is_true(result_at(a, "denials.0.open")));
+	cr_expect_str_eq(result_text(a, "denials.1.fragment.filesystem.write.0"), "/opt/a \"b\"");
+	cr_expect(strstr(result_text(a, "denials.1.remedy"),
+			 "filesystem.write in policies/unit.json"));
 	cr_expect_str_eq(result_text(a, "denials.2.rule"), "policies/unit.json#/workspace/mode");
 	cr_expect(
 		strstr(text_half(a),
 		       "denied by mount: read: /etc/hosts (policies/unit.json#/filesystem); to do: "
-		       "add \"/etc/hosts\" to filesystem.read in policies/unit.json\n"),
+		       "if it is needed, the operator adds it to filesystem.read in "
+		       "policies/unit.json (\"fragment\"); asking again changes nothing\n"),
 		"%s", text_half(a));
 	json_decref(a);
 }
