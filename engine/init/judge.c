@@ -25,6 +25,7 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "base/fd.h"
 #include "init/look.h"
@@ -93,19 +94,86 @@ static int open_object(const struct object *o)
 	return look_open(o->raw, o->nofollow ? O_NOFOLLOW : 0);
 }
 
+/* Cut @path in two: the folder that holds its last component, and that. False: there is none. */
+static bool split(char *path, const char **ret_name)
+{
+	size_t len = strlen(path);
+	char *slash;
+
+	while (len > 1 && path[len - 1] == '/')
+		path[--len] = '\0';
+	slash = strrchr(path, '/');
+	*ret_name = slash + 1;
+	if (strcmp(*ret_name, "") == 0 || strcmp(*ret_name, ".") == 0 ||
+	    strcmp(*ret_name, "..") == 0)
+		return false;
+	*slash = '\0';
+	return true;
+}
+
+/* Where a link leads that leads to nothing; only of absolute ones it can be told by words. */
+static bool follow_dangling(const struct object *o, char *dst)
+{
+	char target[PATH_MAX];
+	ssize_t n = o->nofollow ? -1 : readlink(o->raw, target, sizeof(target) - 1);
+
+	if (n <= 0 || target[0] != '/')
+		return false;
+	target[n] = '\0';
+	return places_clean(target, dst) == 0;
+}
+
+/* The real path of something that is missing: its folder's, and its name. */
+static bool name_missing(const struct object *o, char *dst)
+{
+	char path[PATH_MAX];
+	const char *name;
+	size_t len;
+
+	if (follow_dangling(o, dst))
+		return true;
+	memcpy(path, o->raw, sizeof(path));
+	if (!split(path, &name))
+		return false;
+	CLEANUP(fd_closep) int fd = look_open(path[0] ? path : "/", O_DIRECTORY);
+
+	if (fd < 0 || look_real_path(fd, dst) < 0)
+		return false;
+	len = strlen(dst);
+	if (len + strlen(name) + 2 > PATH_MAX)
+		return false;
+	(void)snprintf(dst + len, PATH_MAX - len, "%s%s", len > 1 ? "/" : "", name);
+	return true;
+}
+
+/* Where tools can make links, words do not tell where a path leads. */
+static bool may_hold_links(const struct judged *j, uint32_t mount)
+{
+	const struct image_mount *m = mount_of(j, mount);
+
+	return m && (m->type == IMAGE_MOUNT_WORKSPACE || m->type == IMAGE_MOUNT_TMPFS ||
+		     m->type == IMAGE_MOUNT_OVERLAY);
+}
+
 /* A path that is missing: by the policy, or by itself. */
 static int judge_missing(struct judged *j, const struct object *o)
 {
 	const struct places *places = &j->watch->places;
 	uint32_t mount = places_find(places, o->clean);
+	char real[PATH_MAX];
 
-	if (!places_hides(places, mount) || places_is_absent(places, o->clean))
+	if (!places_hides(places, mount) && !may_hold_links(j, mount))
 		return 0;
 	CLEANUP(fd_closep) int fd = open_object(o);
 
 	if (fd != -ENOENT && fd != -ENOTDIR && fd != -EACCES)
 		return 0;
-	return refuse(j, RECORD_HIDDEN, mount, o->clean, -fd);
+	if (!name_missing(o, real))
+		memcpy(real, o->clean, sizeof(real));
+	mount = places_find(places, real);
+	if (!places_hides(places, mount) || places_is_absent(places, real))
+		return 0;
+	return refuse(j, RECORD_HIDDEN, mount, real, -fd);
 }
 
 /* The mount that an open object lies on, and its own path. */
@@ -142,23 +210,6 @@ static int judge_readonly(struct judged *j, int fd, const struct object *o, cons
 	return refuse(j, what_of(j, mount), mount, real, EROFS);
 }
 
-/* Cut @path in two: the folder that holds its last component, and that. False: there is none. */
-static bool split(char *path, const char **ret_name)
-{
-	size_t len = strlen(path);
-	char *slash;
-
-	while (len > 1 && path[len - 1] == '/')
-		path[--len] = '\0';
-	slash = strrchr(path, '/');
-	*ret_name = slash + 1;
-	if (strcmp(*ret_name, "") == 0 || strcmp(*ret_name, ".") == 0 ||
-	    strcmp(*ret_name, "..") == 0)
-		return false;
-	*slash = '\0';
-	return true;
-}
-
 /* The folder in which a name would be made or removed. */
 static int judge_folder(struct judged *j, const struct object *o)
 {
@@ -178,6 +229,13 @@ static int judge_folder(struct judged *j, const struct object *o)
 	return places_find(&j->watch->places, o->clean) == PLACE_NONE ? judge_missing(j, o) : 0;
 }
 
+static bool is_link(const struct object *o)
+{
+	CLEANUP(fd_closep) int fd = look_open(o->raw, O_NOFOLLOW);
+
+	return fd >= 0;
+}
+
 static int judge_open(struct judged *j)
 {
 	static const int writes = O_WRONLY | O_RDWR | O_TRUNC;
@@ -193,8 +251,9 @@ static int judge_open(struct judged *j)
 		return judge_missing(j, &o);
 	CLEANUP(fd_closep) int fd = open_object(&o);
 
+	/* Through a link that leads to nothing the kernel makes a file elsewhere, or finds init's "self". */
 	if (fd == -ENOENT && (flags & O_CREAT))
-		return judge_folder(j, &o);
+		return is_link(&o) ? 0 : judge_folder(j, &o);
 	if (fd < 0)
 		return fd == -ENOENT ? judge_missing(j, &o) : 0;
 	if ((flags & O_CREAT) && (flags & O_EXCL))

@@ -34,6 +34,7 @@ STATUS_OF_CAUSE = {
     "cancelled": ("stopped",), "policy": ("refused",), "launcher_error": ("error",),
     "exit": ("ok", "failed"), "signal": ("failed",),
 }
+LAYERS = ("mount", "landlock", "seccomp", "network", "namespace", "limit", "policy", "protected")
 NUMBER = (int, float)
 MAYBE_NUMBER = (int, float, type(None))
 
@@ -266,9 +267,23 @@ def check_result(result):
     check_changes(result["changes"])
     need(isinstance(result.get("denials"), list), "denials", result.get("denials"))
     for denial in result["denials"]:
-        for key in ("layer", "operation", "object", "remedy"):
-            need(isinstance(denial.get(key), str) and denial[key], f"denial {key}", denial)
+        check_denial(denial)
     check_enforced(result["enforced"])
+
+
+def check_denial(denial):
+    for key in ("operation", "object", "remedy"):
+        need(isinstance(denial.get(key), str) and denial[key], f"denial {key}", denial)
+    need(denial.get("layer") in LAYERS, "denial layer", denial)
+    need(denial.get("relevance") in ("cause", "possible", "none"), "denial relevance", denial)
+    for key in ("errno", "rule"):
+        need(denial[key] is None or isinstance(denial[key], str) and denial[key], f"denial {key}", denial)
+    need(isinstance(denial["open"], bool), "denial open", denial)
+    need(denial["fragment"] is None or isinstance(denial["fragment"], dict), "denial fragment", denial)
+    need(isinstance(denial["count"], int) and denial["count"] > 0, "denial count", denial)
+    need(isinstance(denial["first_ms"], MAYBE_NUMBER), "denial first_ms", denial)
+    process = denial["process"]
+    need(process is None or isinstance(process["name"], str), "denial process", denial)
 
 
 def check_changes(changes):
