@@ -300,15 +300,29 @@ static int judge_remove(struct judged *j)
 	return judge_folder(j, &o);
 }
 
+static bool take_other(struct judged *j, struct object *o)
+{
+	int dir = j->call->dir == OBSERVED_NO_ARG ? OBSERVED_NO_ARG : j->call->other - 1;
+
+	return take_path(j, dir, j->call->other, o);
+}
+
 static int judge_rename(struct judged *j)
 {
-	int dir = j->call->dir == OBSERVED_NO_ARG ? OBSERVED_NO_ARG : j->call->new_path - 1;
 	struct object o;
 	int num = judge_remove(j);
 
-	if (num != 0 || !take_path(j, dir, j->call->new_path, &o))
+	if (num != 0 || !take_other(j, &o))
 		return num;
 	return judge_folder(j, &o);
+}
+
+static int judge_link(struct judged *j)
+{
+	struct object old;
+	int num = take_other(j, &old) ? judge_missing(j, &old) : 0;
+
+	return num != 0 ? num : judge_make(j);
 }
 
 static int judge_look(struct judged *j)
@@ -433,11 +447,12 @@ static int judge_kill(struct judged *j)
 }
 
 static int (*const judges[])(struct judged *j) = {
-	[OBSERVED_OPEN] = judge_open,	  [OBSERVED_MAKE] = judge_make,
-	[OBSERVED_CHANGE] = judge_change, [OBSERVED_REMOVE] = judge_remove,
-	[OBSERVED_RENAME] = judge_rename, [OBSERVED_LOOK] = judge_look,
-	[OBSERVED_EXEC] = judge_exec,	  [OBSERVED_CONNECT] = judge_connect,
-	[OBSERVED_SEND] = judge_send,	  [OBSERVED_KILL] = judge_kill,
+	[OBSERVED_OPEN] = judge_open,	    [OBSERVED_MAKE] = judge_make,
+	[OBSERVED_CHANGE] = judge_change,   [OBSERVED_REMOVE] = judge_remove,
+	[OBSERVED_RENAME] = judge_rename,   [OBSERVED_LINK] = judge_link,
+	[OBSERVED_LOOK] = judge_look,	    [OBSERVED_EXEC] = judge_exec,
+	[OBSERVED_CONNECT] = judge_connect, [OBSERVED_SEND] = judge_send,
+	[OBSERVED_KILL] = judge_kill,
 };
 static_assert(ARRAY_SIZE(judges) == OBSERVED_KIND_N, "every kind has a judge");
 

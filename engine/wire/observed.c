@@ -14,14 +14,14 @@
 #endif
 
 #define NO OBSERVED_NO_ARG
-#define ROW(call, level, kind, dir, path, flags, new_path, nofollow)                            \
+#define ROW(call, level, kind, dir, path, flags, other, nofollow)                               \
 	{                                                                                       \
 #call, (uint32_t)SYS_##call, IMAGE_OBSERVE_##level, OBSERVED_##kind, dir, path, \
-			flags, new_path, nofollow                                               \
+			flags, other, nofollow                                               \
 	}
 
 static const struct observed_call rows[] = {
-	/*  call	level	  kind	   dir path flags new nofollow */
+	/*  call	level	  kind	   dir path flags other nofollow */
 	ROW(execve, REFUSED, EXEC, NO, 0, NO, NO, false),
 	ROW(execveat, REFUSED, EXEC, 0, 1, 4, NO, false),
 	ROW(connect, REFUSED, CONNECT, NO, NO, NO, NO, false),
@@ -31,7 +31,7 @@ static const struct observed_call rows[] = {
 	ROW(mkdirat, WRITES, MAKE, 0, 1, NO, NO, true),
 	ROW(mknodat, WRITES, MAKE, 0, 1, NO, NO, true),
 	ROW(symlinkat, WRITES, MAKE, 1, 2, NO, NO, true),
-	ROW(linkat, WRITES, MAKE, 2, 3, NO, NO, true),
+	ROW(linkat, WRITES, LINK, 2, 3, NO, 1, true),
 	ROW(fchmodat, WRITES, CHANGE, 0, 1, NO, NO, false),
 	ROW(fchmodat2, WRITES, CHANGE, 0, 1, 3, NO, false),
 	ROW(fchownat, WRITES, CHANGE, 0, 1, 4, NO, false),
@@ -58,7 +58,7 @@ static const struct observed_call rows[] = {
 	ROW(mkdir, WRITES, MAKE, NO, 0, NO, NO, true),
 	ROW(mknod, WRITES, MAKE, NO, 0, NO, NO, true),
 	ROW(symlink, WRITES, MAKE, NO, 1, NO, NO, true),
-	ROW(link, WRITES, MAKE, NO, 1, NO, NO, true),
+	ROW(link, WRITES, LINK, NO, 1, NO, 0, true),
 	ROW(chmod, WRITES, CHANGE, NO, 0, NO, NO, false),
 	ROW(chown, WRITES, CHANGE, NO, 0, NO, NO, false),
 	ROW(lchown, WRITES, CHANGE, NO, 0, NO, NO, true),

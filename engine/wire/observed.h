@@ -18,6 +18,7 @@ enum observed_kind {
 	OBSERVED_CHANGE, /* something that is there: mode, owner, times, size, attributes */
 	OBSERVED_REMOVE,
 	OBSERVED_RENAME, /* two names: the second is that of OBSERVED_MAKE, and may be there */
+	OBSERVED_LINK,	 /* OBSERVED_MAKE, and an old name that must be there */
 	OBSERVED_LOOK,
 	OBSERVED_EXEC,
 	OBSERVED_CONNECT,
@@ -36,8 +37,9 @@ struct observed_call {
 	/* Indexes of arguments, or OBSERVED_NO_ARG. */
 	int8_t dir;
 	int8_t path;
-	int8_t flags; /* of open(2) for OBSERVED_OPEN, else AT_SYMLINK_NOFOLLOW may be in it */
-	int8_t new_path; /* OBSERVED_RENAME; its folder is the argument before it where there is @dir */
+	int8_t flags;  /* of open(2) for OBSERVED_OPEN, else AT_SYMLINK_NOFOLLOW may be in it */
+	int8_t other;  /* second path: the new one of a rename, the old one of a link; its folder is
+			    the argument before it where there is @dir */
 	bool nofollow; /* a link that is the last component is the object itself */
 };
 

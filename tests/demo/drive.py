@@ -155,7 +155,7 @@ def shows_no_link_followed(result, _):
 
 def shows_no_hard_link(result, _):
     require(result["status"] == "failed", "no hard link to a file outside can be made")
-    return result["stderr"]["text"].strip().splitlines()[0]
+    return denied(result, "mount", "id_ed25519")
 
 
 def shows_clean_check(result, _):
@@ -204,29 +204,27 @@ def shows_green(result, _):
     return f"{tests['passed']} passed"
 
 
-def explained(result):
-    """What the result itself says about why."""
-    said = [f"{d['layer']}: {d['operation']} {d['object']} ({d['remedy']})" for d in result["denials"]]
-    text = result["stderr"]["text"].strip().splitlines()
-    return said + text
+def denied(result, layer, name):
+    """The denial of what has `name` in it: one sentence with rule and remedy."""
+    found = [d for d in result["denials"] if d["layer"] == layer and name in d["object"]]
+    require(found, f"no denial by {layer} tells of {name}")
+    d = found[0]
+    require(d["rule"] and d["remedy"], "a denial names the rule and what to do")
+    return f"{d['layer']}: {d['operation']}: {d['object']} ({d['rule']}); {d['remedy']}"
 
 
 def shows_no_secret(result, _):
     require(SECRET not in json.dumps(result), "a secret came back")
     require("root:" not in result["stdout"]["text"], "the shadow file came back")
     require(result["status"] == "failed", "reading must fail")
-    why = explained(result)
-    for name in ("id_ed25519", "/etc/shadow"):
-        require(any(name in line for line in why), f"nothing explains {name}")
-    return f"{len(why)} refusals: {why[0]}"
+    denied(result, "mount", "id_ed25519")
+    return denied(result, "mount", "/etc/shadow")
 
 
 def shows_no_network(result, _):
     require(result["status"] == "failed", "connecting must fail")
     require("reached" not in result["stdout"]["text"], "the network was reached")
-    why = explained(result)
-    require(any("nreachable" in w or "ermission" in w or "not permitted" in w for w in why), f"not explained: {why}")
-    return next(w for w in why if "nreachable" in w or "ermi" in w)
+    return denied(result, "network", "socket")
 
 
 def shows_bomb_contained(result, _):
@@ -245,6 +243,7 @@ def steps(secrets):
     """(title, tool, arguments, what the result must show)"""
     home, planted = secrets
     read = f"cat {home}/.ssh/id_ed25519 {planted} /etc/shadow"
+    link = f"python3 -c \"import os; os.link('{home}/.ssh/id_ed25519', 'stolen')\""
     reach = f"exec 3<>/dev/tcp/{NETWORK_ADDRESS}/443 && echo reached"
     hook = f"mkdir -p .git/hooks && printf '#!/bin/sh\\nid\\n' >{HOOK} && chmod +x {HOOK} && ln -s /etc/passwd passwd"
     return [
@@ -268,7 +267,7 @@ def steps(secrets):
         ("hostile: a hook for git, a link to the host", "Bash", {"command": hook}, shows_success),
         ("hostile: read through a link", "Bash", {"command": "ln -s /etc/shadow shadow"}, shows_success),
         ("... with the file tool", "Read", {"file_path": "shadow"}, shows_no_link_followed),
-        ("hostile: hard link to the host", "Bash", {"command": f"ln {planted} stolen"}, shows_no_hard_link),
+        ("hostile: hard link to the host", "Bash", {"command": link}, shows_no_hard_link),
         ("what has changed?", "changes", {"operation": "list"}, shows_held),
         ("and how?", "changes", {"operation": "diff"}, shows_diff),
         ("commit it", "changes_commit", {}, shows_commit),
