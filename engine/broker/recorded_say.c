@@ -70,15 +70,13 @@ static void say_hidden(struct words *w)
 	set_mount_rule(w);
 	if (w->reads) {
 		grant(w, "read", json_string(w->path));
-		{
-			words_remedy(
-				w,
-				"the cell shows nothing there, whatever the host has; if it is "
-				"needed, the operator adds it to filesystem.read in %s "
-				"(\"fragment\"); asking again changes nothing",
-				w->file);
-			return;
-		}
+		words_remedy(
+			w,
+			"the cell shows nothing there, whatever the host has; if it is needed, "
+			"the operator adds it to filesystem.read in %s (\"fragment\"); asking "
+			"again changes nothing",
+			w->file);
+		return;
 	}
 	if (strcmp(w->operation, "make a hard link") == 0) { /* never across mounts */
 		words_remedy(w, "a hard link needs both names in the workspace; the cell shows "
@@ -130,10 +128,8 @@ static void say_readonly(struct words *w)
 	}
 	if (!w->makes && !w->e->cut) {
 		grant(w, "write", json_string(w->path));
-		{
-			remedy_grant(w, "write");
-			return;
-		}
+		remedy_grant(w, "write");
+		return;
 	}
 	/* A name that is not there yet cannot be granted; a copy of its folder leaves the host's alone. */
 	parent_of(w->path, folder, sizeof(folder));
