@@ -491,8 +491,9 @@ static int do_capabilities(struct child *c, uint32_t *arg)
 static int do_descriptors(struct child *c, uint32_t *arg)
 {
 	int from[INIT_FD_N] = {
-		c->in->stdio[0], c->in->stdio[1],   c->in->stdio[2], c->in->control, c->f->image_fd,
-		c->in->plan,	 c->in->summary_fd, c->base,	     c->data,	  c->in->record_fd,
+		c->in->stdio[0], c->in->stdio[1],  c->in->stdio[2],   c->in->control,
+		c->f->image_fd,	 c->in->plan,	   c->in->summary_fd, c->base,
+		c->data,	 c->in->record_fd,
 	};
 
 	c->init = fcntl(c->f->init, F_DUPFD_CLOEXEC, FD_ABOVE);

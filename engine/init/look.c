@@ -11,13 +11,13 @@
 #include <inttypes.h>
 #include <linux/openat2.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/num.h"
 
 #define PAGE_BYTES 4096U
 #define CHUNK_BYTES 512U /* most paths end in the first */
@@ -104,6 +104,20 @@ static void read_proc(const char *path, char *dst, size_t cap)
 	dst[n < 0 ? 0 : n] = '\0';
 }
 
+/* The decimal number at @text; 0: there is none. */
+static uint64_t number_at(const char *text)
+{
+	char digits[24];
+	size_t n = strspn(text, "0123456789");
+	uint64_t value = 0;
+
+	if (n == 0 || n >= sizeof(digits))
+		return 0;
+	memcpy(digits, text, n);
+	digits[n] = '\0';
+	return num_parse_u64(digits, UINT64_MAX, &value) == 0 ? value : 0;
+}
+
 void look_process(pid_t tid, uint32_t *ret_pid, char *name, size_t cap)
 {
 	char path[64];
@@ -116,8 +130,8 @@ void look_process(pid_t tid, uint32_t *ret_pid, char *name, size_t cap)
 	(void)snprintf(path, sizeof(path), "/proc/%d/status", tid);
 	read_proc(path, text, sizeof(text));
 	/* The name comes first and is the tool's to choose; newlines in it are escaped. */
-	tgid = strstr(text, "\nTgid:");
-	*ret_pid = tgid ? (uint32_t)strtoul(tgid + strlen("\nTgid:"), NULL, 10) : 0;
+	tgid = strstr(text, "\nTgid:\t");
+	*ret_pid = tgid ? (uint32_t)number_at(tgid + strlen("\nTgid:\t")) : 0;
 }
 
 bool look_files_full(pid_t pid, uint64_t limit)
@@ -147,5 +161,5 @@ uint64_t look_last_pid(void)
 
 	read_proc("/proc/loadavg", text, sizeof(text));
 	last = strrchr(text, ' ');
-	return last ? strtoull(last + 1, NULL, 10) : 0;
+	return last ? number_at(last + 1) : 0;
 }

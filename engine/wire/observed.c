@@ -17,7 +17,7 @@
 #define ROW(call, level, kind, dir, path, flags, other, nofollow)                               \
 	{                                                                                       \
 #call, (uint32_t)SYS_##call, IMAGE_OBSERVE_##level, OBSERVED_##kind, dir, path, \
-			flags, other, nofollow                                               \
+			flags, other, nofollow                                                  \
 	}
 
 static const struct observed_call rows[] = {

@@ -334,7 +334,7 @@ Test(plan, a_denied_call_is_denied_whoever_allows_it)
 	cr_assert_eq(seal(&image, &err), 0, "%s", err.text);
 #ifdef __x86_64__
 	cr_assert_eq(program_run(image_insns(&image, image_cell(&image, 0)),
-			     image_cell(&image, 0)->insns_count, &data, &answer),
+				 image_cell(&image, 0)->insns_count, &data, &answer),
 		     0);
 	cr_assert_eq(answer, SECCOMP_RET_ERRNO | EPERM);
 #else
