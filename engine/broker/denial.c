@@ -280,7 +280,10 @@ static const char *relevance_of(json_t *denial, const struct frame_ended *ended,
 		return "cause";
 	if (strcmp(status, "stopped") == 0 && layer && strcmp(layer, "limit") == 0)
 		return ended->cause == FRAME_CAUSE_CANCELLED ? "none" : "cause";
-	return strcmp(status, "failed") != 0 || explained ? "none" : "possible";
+	/* Also a program that could not be started is an error with an exit code. */
+	if (strcmp(status, "failed") != 0 && ended->cause != FRAME_CAUSE_EXIT)
+		return "none";
+	return strcmp(status, "ok") == 0 || explained ? "none" : "possible";
 }
 
 int denials_weigh(json_t *denials, const struct frame_ended *ended, const char *status,

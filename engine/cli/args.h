@@ -44,6 +44,10 @@ struct args {
 	const char *format;
 	const char *session;
 	const char *sessions;
+	const char *base;   /* learn, suggest: the policy to build on */
+	const char *output; /* ... and where the new one goes; NULL: standard output */
+	bool force;
+	bool risky;
 	struct args_list overwrite;
 	uint64_t timeout_ms; /* 0: not given */
 	struct args_uid_range uids;

@@ -37,6 +37,9 @@ extern const size_t commands_n;
 /* Options before the subcommand. */
 extern const struct args_table commands_top;
 
+/* Options of `policy learn` and `policy suggest`, which are not passed on. */
+extern const struct args_table commands_learn;
+
 const struct command *command_find(const char *name);
 
 /** command_suggest - the subcommand that @word most likely means, or NULL */

@@ -26,6 +26,12 @@
 	.offset = offsetof(struct args, session)}
 #define OPTION_SESSIONS {"sessions", .kind = ARGS_TEXT, .value = "DIR", \
 	.help = "folder that sessions are kept in", .offset = offsetof(struct args, sessions)}
+#define OPTION_BASE {"base", 'b', .kind = ARGS_TEXT, .value = "POLICY", \
+	.help = "learn, suggest: the policy to build on; base/build when not given", \
+	.offset = offsetof(struct args, base)}
+#define OPTION_OUTPUT {"output", 'o', .kind = ARGS_TEXT, .value = "FILE", \
+	.help = "learn, suggest: write the policy to FILE, which must not be there yet", \
+	.offset = offsetof(struct args, output)}
 #define OPTION_YES {"yes", 'y', .kind = ARGS_FLAG, .help = "do it without asking", \
 	.offset = offsetof(struct args, yes)}
 /* clang-format on */
@@ -109,6 +115,22 @@ static const struct args_option doctor_options[] = {
 	{"json", 'j', .kind = ARGS_FLAG, .help = "one JSON object of schema toolcell.doctor/1",
 	 .offset = offsetof(struct args, json)},
 };
+
+/* Of the verbs that are ours (delegate.c); toolcell-policyc reads the others'. */
+static const struct args_option learn_options[] = {
+	OPTION_BASE,
+	OPTION_OUTPUT,
+	OPTION_WORKSPACE,
+	{"force", .kind = ARGS_FLAG, .help = "replace an existing file",
+	 .offset = offsetof(struct args, force)},
+	{"risky", .kind = ARGS_FLAG, .help = "try and grant also what has a risk",
+	 .offset = offsetof(struct args, risky)},
+	{"verbose", 'v', .kind = ARGS_FLAG, .help = "show what the command writes",
+	 .offset = offsetof(struct args, verbose)},
+	{"json", 'j', .kind = ARGS_FLAG, .help = "the proposal with all of its evidence",
+	 .offset = offsetof(struct args, json)},
+};
+const struct args_table commands_learn = {learn_options, ARRAY_SIZE(learn_options), .stop = true};
 
 static const struct args_option policy_options[] = {
 	{"effective", .kind = ARGS_PASSED, .help = "show: with what it inherits"},

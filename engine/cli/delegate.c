@@ -10,6 +10,7 @@
 
 #include "base/data.h"
 #include "cli/command.h"
+#include "cli/learn.h"
 #include "cli/ui.h"
 
 static bool is_common(const char *word)
@@ -48,6 +49,37 @@ static int pass_color(const char *color)
 	return color && strcmp(color, "never") == 0 ? setenv("NO_COLOR", "1", 1) : 0;
 }
 
+/* These run cells or read what cells left, so they are not policyc's. */
+static const struct {
+	const char *command;
+	const char *verb;
+	int (*run)(const struct args *args);
+	bool needs_words;
+} own_verbs[] = {
+	{"policy", "learn", learn_run, true},
+	{"policy", "suggest", learn_suggest, false},
+};
+
+static int run_own(size_t verb, char **argv)
+{
+	struct args args = {0};
+	struct err err = {0};
+	int n = 0;
+
+	while (argv[n])
+		n++;
+	if (args_parse(&commands_learn, n, argv, &args, &err) < 0) {
+		ui_error(&err);
+		return CLI_USAGE;
+	}
+	if (own_verbs[verb].needs_words && args.n_operands == 0) {
+		(void)err_set(&err, 0, "policy learn needs a command: policy learn -- COMMAND...");
+		ui_error(&err);
+		return CLI_USAGE;
+	}
+	return own_verbs[verb].run(&args);
+}
+
 int command_delegate(const struct command *self, struct args *args, char **argv)
 {
 	char *program = NULL;
@@ -55,6 +87,10 @@ int command_delegate(const struct command *self, struct args *args, char **argv)
 	size_t n = 0;
 	struct err err;
 
+	for (size_t i = 0; i < ARRAY_SIZE(own_verbs); i++)
+		if (strcmp(self->name, own_verbs[i].command) == 0 && argv[0] &&
+		    strcmp(argv[0], own_verbs[i].verb) == 0)
+			return run_own(i, argv + 1);
 	while (argv[n])
 		n++;
 	words = calloc(n + 3, sizeof(*words));
