@@ -42,6 +42,29 @@ int num_parse_u64(const char *text, uint64_t max, uint64_t *ret)
 	return 0;
 }
 
+int num_parse_c(const char *text, uint64_t *ret)
+{
+	static const char digits[] = "0123456789abcdef";
+	bool hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+	uint64_t base = hex ? 16 : text[0] == '0' && text[1] != '\0' ? 8 : 10;
+	uint64_t value = 0;
+
+	text += hex ? 2 : 0;
+	if (*text == '\0')
+		return -EINVAL;
+	for (; *text != '\0'; text++) {
+		const char *at = strchr(digits, *text >= 'A' && *text <= 'F' ? *text + 32 : *text);
+
+		if (!at || (uint64_t)(at - digits) >= base)
+			return -EINVAL;
+		if (__builtin_mul_overflow(value, base, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(at - digits), &value))
+			return -ERANGE;
+	}
+	*ret = value;
+	return 0;
+}
+
 static int parse_unit(const char *text, const struct unit *units, size_t n, uint64_t *ret)
 {
 	const char *end;

@@ -26,6 +26,12 @@ static inline bool size_mul_capped(size_t n, size_t each, size_t cap, size_t *re
 MUST_USE int num_parse_u64(const char *text, uint64_t max, uint64_t *ret);
 
 /**
+ * num_parse_c - as C writes whole numbers: decimal, "0x" hexadecimal, "0" octal
+ * Return: 0; -EINVAL for anything else; -ERANGE on overflow. @ret untouched on failure.
+ */
+MUST_USE int num_parse_c(const char *text, uint64_t *ret);
+
+/**
  * num_parse_size - "4GiB", "512MiB", "64KiB", "100B", "2GB", "1MB", "5kB"
  * Return: bytes in @ret; -EINVAL without a known unit, -ERANGE on overflow.
  */

@@ -37,6 +37,7 @@
 #include "confine/ns.h"
 #include "confine/privilege.h"
 #include "confine/tree.h"
+#include "wire/proc.h"
 
 #define SAFE_ATTRS (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define FD_ABOVE 64 /* sources of dup2 move out of the way of 0..INIT_FD_N */
@@ -259,32 +260,14 @@ static int mount_tmpfs(struct child *c, const struct image_mount *m, uint32_t in
 	return r < 0 ? r : attach_in_cell(c, fd, text_of(c, m->target));
 }
 
-/* What a whole procfs shows of the machine and a cell has no use for; a name may be missing. */
-static const struct {
-	const char *name;
-	enum { COVER_FILE, COVER_DIR, COVER_READONLY } how;
-} proc_covers[] = {
-	{"kcore", COVER_FILE},	    {"keys", COVER_FILE},	 {"key-users", COVER_FILE},
-	{"kmsg", COVER_FILE},	    {"kallsyms", COVER_FILE},	 {"kpagecount", COVER_FILE},
-	{"kpageflags", COVER_FILE}, {"kpagecgroup", COVER_FILE}, {"sysrq-trigger", COVER_FILE},
-	{"timer_list", COVER_FILE}, {"sched_debug", COVER_FILE}, {"latency_stats", COVER_FILE},
-	{"interrupts", COVER_FILE}, {"slabinfo", COVER_FILE},	 {"vmallocinfo", COVER_FILE},
-	{"cmdline", COVER_FILE},    {"config.gz", COVER_FILE},	 {"iomem", COVER_FILE},
-	{"ioports", COVER_FILE},    {"diskstats", COVER_FILE},	 {"partitions", COVER_FILE},
-	{"mtrr", COVER_FILE},	    {"modules", COVER_FILE},	 {"pressure", COVER_DIR},
-	{"driver", COVER_DIR},	    {"acpi", COVER_DIR},	 {"asound", COVER_DIR},
-	{"scsi", COVER_DIR},	    {"sysvipc", COVER_DIR},	 {"bus", COVER_READONLY},
-	{"fs", COVER_READONLY},	    {"irq", COVER_READONLY},	 {"sys", COVER_READONLY},
-};
-
 static int cover_one(int how, int target)
 {
 	CLEANUP(fd_closep) int fd = -1;
 	int r;
 
-	if (how == COVER_FILE)
+	if (how == PROC_COVER_FILE)
 		r = mount_clone(AT_FDCWD, ROOT_EMPTY, false, &fd);
-	else if (how == COVER_DIR)
+	else if (how == PROC_COVER_DIR)
 		r = mount_make_tmpfs(4096, 2, 0555, SAFE_ATTRS | MOUNT_ATTR_RDONLY, &fd);
 	else
 		r = mount_clone(target, "", true, &fd);
@@ -295,7 +278,7 @@ static int cover_one(int how, int target)
 
 static int cover_proc(const struct child *c, const char *where)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(proc_covers); i++) {
+	for (size_t i = 0; i < proc_n_covers; i++) {
 		CLEANUP(fd_closep) int target = -1;
 		char path[PATH_MAX];
 		int r;

@@ -56,6 +56,29 @@ Test(num, u64_takes_digits_and_nothing_else)
 	check_rows(rows, ARRAY_SIZE(rows), parse_any_u64);
 }
 
+Test(num, c_takes_the_three_bases_of_c_and_nothing_else)
+{
+	static const struct row rows[] = {
+		{"0", 0, 0},
+		{"10", 0, 10},
+		{"0x1f", 0, 31},
+		{"0XfF", 0, 255},
+		{"0755", 0, 0755},
+		{"0xffffffffffffffff", 0, UINT64_MAX},
+		{"0x1ffffffffffffffff", -ERANGE, 0},
+		{"18446744073709551616", -ERANGE, 0},
+		{"", -EINVAL, 0},
+		{"0x", -EINVAL, 0},
+		{"08", -EINVAL, 0},
+		{"1f", -EINVAL, 0},
+		{"-1", -EINVAL, 0},
+		{" 1", -EINVAL, 0},
+		{"1u", -EINVAL, 0},
+	};
+
+	check_rows(rows, ARRAY_SIZE(rows), num_parse_c);
+}
+
 Test(num, u64_refuses_what_is_beyond_its_ceiling)
 {
 	static const struct row rows[] = {{"255", 0, 255}, {"256", -ERANGE, 0}};
