@@ -42,6 +42,7 @@
 #define OPEN_CREATES (0100ULL | 020000000ULL)
 /* O_WRONLY, O_RDWR, O_CREAT, O_TRUNC and the bit of O_TMPFILE, the same on both */
 #define OPEN_WRITES (03ULL | OPEN_CREATES | 01000ULL)
+#define WITHOUT_SET_ID "without set-user-id and set-group-id bits"
 #define SOCK_TYPE_BITS 0xfULL
 #define X32_BIT 0x40000000U
 /* The newest call of the kernel (5.17) that libseccomp 2.5.4 has a table for. */
@@ -202,24 +203,33 @@ static const struct {
 	const char *name;
 	int (*filter)(struct maker *m, int nr, const char *name, unsigned int arg);
 	unsigned int arg;
+	const char *words; /* what is allowed, for people */
 } filtered[] = {
-	{"clone", filter_clone, 0},
-	{"chmod", filter_mode, 1},
-	{"fchmod", filter_mode, 1},
-	{"fchmodat", filter_mode, 2},
-	{"fchmodat2", filter_mode, 2},
-	{"creat", filter_mode, 1},
-	{"mkdir", filter_mode, 1},
-	{"mkdirat", filter_mode, 2},
-	{"open", filter_open, 1},
-	{"openat", filter_open, 2},
-	{"mknod", filter_mknod, 1},
-	{"mknodat", filter_mknod, 2},
-	{"personality", filter_personality, 0},
-	{"prlimit64", filter_prlimit, 0},
-	{"socket", filter_socket, 0},
-	{"socketpair", filter_socketpair, 0},
+	{"clone", filter_clone, 0, "without flags that make namespaces"},
+	{"chmod", filter_mode, 1, WITHOUT_SET_ID},
+	{"fchmod", filter_mode, 1, WITHOUT_SET_ID},
+	{"fchmodat", filter_mode, 2, WITHOUT_SET_ID},
+	{"fchmodat2", filter_mode, 2, WITHOUT_SET_ID},
+	{"creat", filter_mode, 1, WITHOUT_SET_ID},
+	{"mkdir", filter_mode, 1, WITHOUT_SET_ID},
+	{"mkdirat", filter_mode, 2, WITHOUT_SET_ID},
+	{"open", filter_open, 1, WITHOUT_SET_ID},
+	{"openat", filter_open, 2, WITHOUT_SET_ID},
+	{"mknod", filter_mknod, 1, "for files, pipes and sockets, without set-id bits"},
+	{"mknodat", filter_mknod, 2, "for files, pipes and sockets, without set-id bits"},
+	{"personality", filter_personality, 0, "for Linux's own, and to ask"},
+	{"prlimit64", filter_prlimit, 0, "for the caller, or to read limits"},
+	{"socket", filter_socket, 0, "for the families of syscalls.sockets, TCP and UDP of inet"},
+	{"socketpair", filter_socketpair, 0, "for Unix sockets"},
 };
+
+const char *syscalls_argument_rule(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(filtered); i++)
+		if (strcmp(filtered[i].name, name) == 0)
+			return filtered[i].words;
+	return strcmp(name, "ioctl") == 0 ? "but for TIOCSTI, TIOCLINUX and TIOCSETD" : NULL;
+}
 
 /* Of a call that init looks at, what is of no interest to it goes straight to the kernel. */
 static int watch_call(struct maker *m, const struct observed_call *call, int nr)

@@ -4,6 +4,7 @@
  * final, store it with its origin.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,32 @@ static_assert(ARRAY_SIZE(limit_rows) == POLICY_LIMIT_N, "every limit has a row")
 const char *policy_limit_name(enum policy_limit limit)
 {
 	return limit_rows[limit].name;
+}
+
+void policy_limit_text(enum policy_limit limit, uint64_t value, char *dst, size_t cap)
+{
+	static const struct {
+		uint64_t each;
+		const char *unit;
+	} sizes[] = {{1ULL << 30, "GiB"}, {1ULL << 20, "MiB"}, {1ULL << 10, "KiB"}, {1, "B"}},
+	  times[] = {{3600000, "h"}, {60000, "min"}, {1000, "s"}, {1, "ms"}};
+	enum unit unit = limit_rows[limit].unit;
+
+	if (value == 0)
+		(void)snprintf(dst, cap, "none");
+	else if (unit == UNIT_PROCESSORS)
+		(void)snprintf(dst, cap, "%g", (double)value / 1000);
+	else if (unit == UNIT_COUNT)
+		(void)snprintf(dst, cap, "%llu", (unsigned long long)value);
+	for (size_t i = 0; value != 0 && i < ARRAY_SIZE(sizes); i++) {
+		uint64_t each = unit == UNIT_TIME ? times[i].each : sizes[i].each;
+
+		if ((unit != UNIT_TIME && unit != UNIT_SIZE) || value % each != 0)
+			continue;
+		(void)snprintf(dst, cap, "%llu%s", (unsigned long long)(value / each),
+			       unit == UNIT_TIME ? times[i].unit : sizes[i].unit);
+		return;
+	}
 }
 
 static const char *const kind_names[] = {

@@ -344,19 +344,23 @@ uint32_t policy_sockets(const struct policy *policy, uint32_t net)
 
 static_assert(sizeof(struct image_limits) == POLICY_LIMIT_N * sizeof(uint64_t), "same order");
 
+uint64_t policy_effective_limit(const struct policy *policy, const struct policy_tool *tool,
+				size_t limit)
+{
+	uint64_t lower = tool && tool->limits[limit].set ? tool->limits[limit].value : 0;
+	uint64_t value = policy->limits[limit].value;
+
+	return lower != 0 && (value == 0 || lower < value) ? lower : value;
+}
+
 struct image_limits policy_effective_limits(const struct policy *policy,
 					    const struct policy_tool *tool)
 {
 	uint64_t values[POLICY_LIMIT_N];
 	struct image_limits limits;
 
-	for (size_t i = 0; i < POLICY_LIMIT_N; i++) {
-		uint64_t lower = tool && tool->limits[i].set ? tool->limits[i].value : 0;
-
-		values[i] = policy->limits[i].value;
-		if (lower != 0 && (values[i] == 0 || lower < values[i]))
-			values[i] = lower;
-	}
+	for (size_t i = 0; i < POLICY_LIMIT_N; i++)
+		values[i] = policy_effective_limit(policy, tool, i);
 	memcpy(&limits, values, sizeof(limits));
 	return limits;
 }

@@ -233,6 +233,10 @@ uint32_t policy_sockets(const struct policy *policy, uint32_t net);
 struct image_limits policy_effective_limits(const struct policy *policy,
 					    const struct policy_tool *tool);
 
+/** policy_effective_limit - one of them; 0: none */
+uint64_t policy_effective_limit(const struct policy *policy, const struct policy_tool *tool,
+				size_t limit);
+
 /** policy_change_rules - text of workspace/rules.h; malloc'ed; NULL without memory */
 char *policy_change_rules(const struct policy *policy);
 
@@ -248,6 +252,8 @@ extern const char *const policy_observe_names[IMAGE_OBSERVE_N];
 extern const char *const policy_workspace_names[POLICY_WORKSPACE_N];
 extern const char *const policy_fallback_names[IMAGE_FALLBACK_N];
 const char *policy_limit_name(enum policy_limit limit);
+/** policy_limit_text - as a file would say it: "4GiB", "10min", "512", "0.5"; "none" */
+void policy_limit_text(enum policy_limit limit, uint64_t value, char *dst, size_t cap);
 const char *policy_kind_name(enum policy_kind kind);
 
 #endif

@@ -139,6 +139,11 @@ static bool list_has(const char *list, const char *name)
 	return false;
 }
 
+bool syscalls_group_has(const struct syscalls_group *group, const char *name)
+{
+	return list_has(group->calls, name);
+}
+
 size_t syscalls_group_names(const char **names)
 {
 	for (size_t i = 0; i < syscalls_n_groups; i++)
@@ -169,6 +174,44 @@ bool syscalls_is_known(const char *name)
 		if (list_has(syscalls_groups[i].calls, name))
 			return true;
 	return false;
+}
+
+/* One list behind the other, groups first. */
+static const char *list_at(size_t i)
+{
+	if (i < syscalls_n_groups)
+		return syscalls_groups[i].calls;
+	return i - syscalls_n_groups < ARRAY_SIZE(never) ? never[i - syscalls_n_groups].calls
+							 : NULL;
+}
+
+/* Whether a list before number @end has the name: the second time it is no news. */
+static bool is_repeated(const char *name, size_t end)
+{
+	for (size_t i = 0; i < end; i++)
+		if (list_has(list_at(i), name))
+			return true;
+	return false;
+}
+
+const char *syscalls_name_at(uint32_t wanted)
+{
+	static char name[64];
+	uint32_t seen = 0;
+
+	for (size_t i = 0; list_at(i); i++) {
+		const char *p = list_at(i);
+
+		for (; *p != '\0'; p += strspn(p, " ")) {
+			size_t len = strcspn(p, " ");
+
+			(void)snprintf(name, sizeof(name), "%.*s", (int)len, p);
+			p += len;
+			if (!is_repeated(name, i) && seen++ == wanted)
+				return name;
+		}
+	}
+	return NULL;
 }
 
 const char *syscalls_nearest(const char *name)

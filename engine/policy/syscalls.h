@@ -23,11 +23,20 @@ size_t syscalls_group_names(const char **names);
 /** syscalls_is_known - on x86_64 or aarch64, by libseccomp or by our tables */
 bool syscalls_is_known(const char *name);
 
+/** syscalls_name_at - every call of the groups and of those that none gets, once; NULL beyond the last */
+const char *syscalls_name_at(uint32_t i);
+
 /** syscalls_nearest - name of a known call that @name most likely means, or NULL */
 const char *syscalls_nearest(const char *name);
 
 /** syscalls_never - why no policy can allow @name; NULL when one can */
 const char *syscalls_never(const char *name);
+
+/** syscalls_group_has - whether @group names the call */
+bool syscalls_group_has(const struct syscalls_group *group, const char *name);
+
+/** syscalls_argument_rule - how arguments of an allowed call are bound, for people; NULL: not at all */
+const char *syscalls_argument_rule(const char *name);
 
 /* What a filter depends on. */
 struct syscalls_filter {
