@@ -78,7 +78,7 @@ _toolcell() {
 		fi ;;
 	sessions) COMPREPLY=($(compgen -W "list resume discard snapshot rollback fork drop $common --sessions --uid-range --yes --json $(_toolcell_sessions)" -- "$cur")) ;;
 	doctor) COMPREPLY=($(compgen -W "$common --workspace --uid-range --sessions --json" -- "$cur")) ;;
-	policy) COMPREPLY=($(compgen -W "check show list schema $common --effective --json $(_toolcell_names policy)" -- "$cur")) ;;
+	policy) COMPREPLY=($(compgen -W "check show explain diff lint test list schema $common --effective --path --syscall --host --tool --agent --workspace --strict --live --json $(_toolcell_names policy)" -- "$cur")) ;;
 	agent) COMPREPLY=($(compgen -W "check show list $common --json $(_toolcell_names agent)" -- "$cur")) ;;
 	tools) COMPREPLY=($(compgen -W "$common --agent --policy --format" -- "$cur")) ;;
 	help) COMPREPLY=($(compgen -W "$commands" -- "$cur")) ;;

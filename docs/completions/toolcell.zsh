@@ -39,7 +39,7 @@ _toolcell() {
 		'changes:look at, commit and discard what tools changed'
 		'sessions:list, resume and discard sessions'
 		'doctor:probe what this kernel and account can enforce'
-		'policy:check, show and list policies'
+		'policy:check, explain, compare and test policies'
 		'agent:check, show and list agents'
 		'tools:print the tools and their schemas'
 		'help:show help'
@@ -80,8 +80,13 @@ _toolcell() {
 				'--sessions[probe this folder]:directory:_directories' \
 				'--uid-range[probe these uids]:BASE\:COUNT:' ;;
 		policy)
-			_arguments $common '1:verb:(check show list schema)' '*:policy:{_toolcell_names policy}' \
-				'--effective[with what it inherits]' '--json[JSON instead of text]' ;;
+			_arguments $common '1:verb:(check show explain diff lint test list schema)' '*:policy:{_toolcell_names policy}' \
+				'--effective[with what it inherits]' '--json[JSON instead of text]' \
+				'*--path[explain\: what may be done with it]:path:_files' '*--syscall[explain\: a system call]:call:' \
+				'*--host[explain\: an address]:host:' '*--tool[explain\: a tool]:tool:' \
+				'--agent[explain\: with its tools]:agent:{_toolcell_names agent}' \
+				'--workspace[explain\: the workspace]:directory:_directories' \
+				'--strict[lint\: warnings count as errors]' '--live[test\: in a cell too]' ;;
 		agent)
 			_arguments $common '1:verb:(check show list)' '*:agent:{_toolcell_names agent}' \
 				'--json[JSON instead of text]' ;;

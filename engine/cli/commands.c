@@ -134,9 +134,24 @@ const struct args_table commands_learn = {learn_options, ARRAY_SIZE(learn_option
 
 static const struct args_option policy_options[] = {
 	{"effective", .kind = ARGS_PASSED, .help = "show: with what it inherits"},
+	{"path", .kind = ARGS_PASSED, .takes_value = true, .value = "PATH",
+	 .help = "explain: what may be done with it; also \"USE PATH\""},
+	{"syscall", .kind = ARGS_PASSED, .takes_value = true, .value = "CALL",
+	 .help = "explain: \"NAME [argN=VALUE]...\""},
+	{"host", .kind = ARGS_PASSED, .takes_value = true, .value = "HOST",
+	 .help = "explain: HOST or HOST:PORT"},
+	{"tool", .kind = ARGS_PASSED, .takes_value = true, .value = "TOOL",
+	 .help = "explain: whether it is granted, and what it gets less of"},
+	{"agent", .kind = ARGS_PASSED, .takes_value = true, .value = "AGENT",
+	 .help = "explain: with what this agent is granted"},
+	{"workspace", .kind = ARGS_PASSED, .takes_value = true, .value = "DIR",
+	 .help = "explain: the workspace that paths are asked about"},
+	{"strict", .kind = ARGS_PASSED, .help = "lint: warnings count as errors"},
+	{"live", .kind = ARGS_PASSED, .help = "test: in a cell too"},
 	{"json", .kind = ARGS_PASSED, .help = "JSON instead of text"},
 };
-static const char *const policy_verbs[] = {"check", "show", "list", "schema", NULL};
+static const char *const policy_verbs[] = {"check", "show", "explain", "diff", "lint",
+					   "test",  "list", "schema",  NULL};
 
 static const struct args_option agent_options[] = {
 	{"json", .kind = ARGS_PASSED, .help = "JSON instead of text"},
@@ -204,6 +219,18 @@ static const char doctor_details[] =
 	"Leaves nothing behind. Exit status: 0 when the agent rust-engineer can work here,\n"
 	"else 1.\n";
 
+static const char policy_details[] =
+	"check [POLICY...]     reads policies and says what is wrong in them\n"
+	"show POLICY           every value, and the file that it comes from\n"
+	"explain POLICY        what is allowed, by which line of which file\n"
+	"diff POLICY POLICY    what becomes possible with the second; wider changes first\n"
+	"lint [POLICY...]      grants that undo the sandbox, and rules that do nothing\n"
+	"test [POLICY...]      the verdict table beside each policy, with --live in a cell\n"
+	"list, schema          the policies there are; the JSON schema for editors\n"
+	"\n"
+	"Exit status: 0 fine; 1 wrong, refused (explain), different (diff), or failed (lint,\n"
+	"test); 2 wrong usage, and what explain and diff cannot answer.\n";
+
 const struct command commands[] = {
 	{
 		.name = "serve",
@@ -258,8 +285,10 @@ const struct command commands[] = {
 	},
 	{
 		.name = "policy",
-		.summary = "check, show and list policies",
-		.synopsis = "(check | show | list | schema) [POLICY...] [--effective] [--json]",
+		.summary = "check, explain, compare and test policies",
+		.synopsis = "(check | show | explain | diff | lint | test | list | schema) "
+			    "[POLICY...] [OPTION...]",
+		.details = policy_details,
 		.verbs = policy_verbs,
 		.table = {policy_options, ARRAY_SIZE(policy_options), .stop = false},
 		.passed_on = true,

@@ -187,6 +187,29 @@ int command_names(const char *const *dirs, const char *suffix, json_t **ret, str
 	return 0;
 }
 
+int command_policies(const struct command_line *line, json_t **ret, struct err *err)
+{
+	struct policy_dirs dirs;
+	json_t *list = NULL;
+	json_t *one;
+	size_t i;
+	int r = 0;
+
+	*ret = json_array();
+	for (i = 0; i < line->n_operands; i++)
+		(void)json_array_append_new(*ret, json_string(line->operands[i]));
+	if (line->n_operands > 0)
+		return 0;
+	r = policy_dirs_init(&dirs, "policies", err);
+	if (r == 0)
+		r = command_names(dirs.at, ".json", &list, err);
+	json_array_foreach(list, i, one)
+		(void)json_array_append(*ret, json_object_get(one, "name"));
+	json_decref(list);
+	policy_dirs_fini(&dirs);
+	return r;
+}
+
 /* A policy alone: inheritance, tools, paths of this host, filter. */
 static int check_policy(const char *name, struct err *err)
 {

@@ -9,6 +9,15 @@
 enum { COMMAND_FINE = 0, COMMAND_WRONG = 1, COMMAND_USAGE = 2 };
 
 #define COMMAND_OPERANDS_MAX 64
+#define COMMAND_QUESTIONS_MAX 64
+
+/* What `policy explain` is asked, in the order of the command line. */
+enum command_about { ABOUT_PATH, ABOUT_SYSCALL, ABOUT_HOST, ABOUT_TOOL, ABOUT_N };
+
+struct command_question {
+	enum command_about about;
+	const char *text;
+};
 
 /* Options of every command; each command accepts some of them. */
 struct command_line {
@@ -19,6 +28,11 @@ struct command_line {
 	const char *format;
 	bool effective;
 	bool json;
+	const char *dir; /* a workspace to ask about */
+	bool strict;
+	bool live;
+	struct command_question questions[COMMAND_QUESTIONS_MAX];
+	size_t n_questions;
 	const char *operands[COMMAND_OPERANDS_MAX];
 	size_t n_operands;
 };
@@ -28,6 +42,10 @@ int command_policy_check(const struct command_line *line);
 int command_policy_show(const struct command_line *line);
 int command_policy_list(const struct command_line *line);
 int command_policy_schema(const struct command_line *line);
+int command_policy_explain(const struct command_line *line);
+int command_policy_diff(const struct command_line *line);
+int command_policy_lint(const struct command_line *line);
+int command_policy_test(const struct command_line *line);
 int command_agent_check(const struct command_line *line);
 int command_agent_show(const struct command_line *line);
 int command_agent_list(const struct command_line *line);
@@ -49,6 +67,9 @@ const char *command_colour(const char *sequence, bool on_stderr);
  */
 MUST_USE int command_names(const char *const *dirs, const char *suffix, json_t **ret,
 			   struct err *err);
+
+/** command_policies - names of the policies that a command is about: its operands, else all there are */
+MUST_USE int command_policies(const struct command_line *line, json_t **ret, struct err *err);
 
 /** show_policy - readable text on standard output; @plan is NULL without --effective */
 void show_policy(const struct policy *policy, const struct policy_plan *plan);

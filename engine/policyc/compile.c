@@ -122,18 +122,38 @@ static json_t *find_manifest(json_t *manifests, const char *name)
 	return NULL;
 }
 
-static int refuse_tool(const struct compile *c, const struct policy_tool *tool, struct err *err)
+/* The tool that a misspelt @name most likely means, or NULL. */
+static const char *nearest_tool(const struct compile *c, const char *name)
 {
 	const char *names[TOOL_NAMES_MAX];
 	const char *key;
-	const char *near;
 	json_t *manifest;
 	size_t n = 0;
 
 	json_object_foreach(c->manifests, key, manifest)
 		if (n < TOOL_NAMES_MAX)
 			names[n++] = key;
-	near = text_nearest(tool->name, names, n);
+	return text_nearest(name, names, n);
+}
+
+int compile_manifest(const struct compile *c, const char *tool, json_t **ret, struct err *err)
+{
+	const char *near;
+	char quoted[96];
+
+	*ret = find_manifest(c->manifests, tool);
+	if (*ret)
+		return 0;
+	near = nearest_tool(c, tool);
+	text_quote(quoted, sizeof(quoted), tool, strlen(tool));
+	return err_set(err, EINVAL, "no tool is named \"%s\"%s%s%s", quoted,
+		       near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+}
+
+static int refuse_tool(const struct compile *c, const struct policy_tool *tool, struct err *err)
+{
+	const char *near = nearest_tool(c, tool->name);
+
 	if (near)
 		return policy_complain(&c->policy, tool->origin, err,
 				       "no tool is named \"%s\"; did you mean \"%s\"?", tool->name,
@@ -200,6 +220,13 @@ static const struct policy_tool *section_of(const struct compile *c, const char 
 		return section;
 	}
 	return NULL;
+}
+
+const struct policy_tool *compile_section(const struct compile *c, const char *tool)
+{
+	uint32_t cell;
+
+	return section_of(c, tool, &cell);
 }
 
 static uint32_t cell_of(void *ctx, const char *tool, json_t **ret_limits)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/macros.h"
 #include "base/text.h"
 #include "config.h"
 #include "policyc/command.h"
@@ -19,6 +20,10 @@ enum {
 	OPTION_FORMAT = 1U << 4,
 	OPTION_EFFECTIVE = 1U << 5,
 	OPTION_JSON = 1U << 6,
+	OPTION_DIR = 1U << 7,
+	OPTION_QUESTION = 1U << 8,
+	OPTION_STRICT = 1U << 9,
+	OPTION_LIVE = 1U << 10,
 };
 
 static const struct {
@@ -34,7 +39,22 @@ static const struct {
 	{"--format", "mcp|anthropic|openai", OPTION_FORMAT, offsetof(struct command_line, format)},
 	{"--effective", NULL, OPTION_EFFECTIVE, offsetof(struct command_line, effective)},
 	{"--json", NULL, OPTION_JSON, offsetof(struct command_line, json)},
+	{"--workspace", "DIR", OPTION_DIR, offsetof(struct command_line, dir)},
+	{"--strict", NULL, OPTION_STRICT, offsetof(struct command_line, strict)},
+	{"--live", NULL, OPTION_LIVE, offsetof(struct command_line, live)},
 };
+
+/* Options that can be given several times. */
+static const struct {
+	const char *name;
+	const char *value;
+} questions[] = {
+	[ABOUT_PATH] = {"--path", "PATH"},
+	[ABOUT_SYSCALL] = {"--syscall", "CALL"},
+	[ABOUT_HOST] = {"--host", "HOST"},
+	[ABOUT_TOOL] = {"--tool", "TOOL"},
+};
+static_assert(ARRAY_SIZE(questions) == ABOUT_N, "every question has an option");
 
 static const struct command {
 	const char *word;
@@ -50,6 +70,13 @@ static const struct command {
 	{"policy", "check", " [NAME|FILE...]", 0, COMMAND_OPERANDS_MAX, OPTION_JSON,
 	 command_policy_check},
 	{"policy", "show", " NAME|FILE", 1, 1, OPTION_EFFECTIVE | OPTION_JSON, command_policy_show},
+	{"policy", "explain", " NAME|FILE", 1, 1,
+	 OPTION_AGENT | OPTION_DIR | OPTION_QUESTION | OPTION_JSON, command_policy_explain},
+	{"policy", "diff", " NAME|FILE NAME|FILE", 2, 2, OPTION_JSON, command_policy_diff},
+	{"policy", "lint", " [NAME|FILE...]", 0, COMMAND_OPERANDS_MAX, OPTION_STRICT | OPTION_JSON,
+	 command_policy_lint},
+	{"policy", "test", " [NAME|FILE...]", 0, COMMAND_OPERANDS_MAX, OPTION_LIVE | OPTION_JSON,
+	 command_policy_test},
 	{"policy", "list", "", 0, 0, OPTION_JSON, command_policy_list},
 	{"policy", "schema", "", 0, 0, 0, command_policy_schema},
 	{"agent", "check", " [NAME|FILE...]", 0, COMMAND_OPERANDS_MAX, OPTION_POLICY | OPTION_JSON,
@@ -73,6 +100,10 @@ static void print_usage(FILE *out)
 				(void)fprintf(out, " [%s%s%s]", options[o].name,
 					      options[o].value ? " " : "",
 					      options[o].value ? options[o].value : "");
+		for (size_t q = 0; q < ARRAY_SIZE(questions); q++)
+			if (c->options & OPTION_QUESTION)
+				(void)fprintf(out, " [%s %s]...", questions[q].name,
+					      questions[q].value);
 		(void)fputc('\n', out);
 	}
 }
@@ -102,12 +133,29 @@ static const struct command *find_command(char **argv, int *ret_next)
 	return NULL;
 }
 
+static int take_question(struct command_line *line, enum command_about about, const char *text)
+{
+	if (!text)
+		return usage("needs a value:", questions[about].name);
+	if (line->n_questions == COMMAND_QUESTIONS_MAX)
+		return usage("one question too many:", text);
+	line->questions[line->n_questions++] = (struct command_question){about, text};
+	return 0;
+}
+
 /* Takes one option, and its value from "=VALUE" or the next argument. */
 static int take_option(const struct command *c, struct command_line *line, char **argv, int *at)
 {
 	size_t len = strcspn(argv[*at], "=");
 	const char *value = argv[*at][len] == '=' ? argv[*at] + len + 1 : NULL;
 
+	for (size_t i = 0; i < ARRAY_SIZE(questions); i++)
+		if ((c->options & OPTION_QUESTION) && strlen(questions[i].name) == len &&
+		    strncmp(questions[i].name, argv[*at], len) == 0)
+			return take_question(line, (enum command_about)i,
+					     value	     ? value
+					     : argv[*at + 1] ? argv[++*at]
+							     : NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
 		void *field = (char *)line + options[i].offset;
 

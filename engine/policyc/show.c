@@ -3,7 +3,6 @@
  * file and pointer that it comes from; the readable text is that JSON, section by section. So the
  * two can never say different things.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,33 +36,16 @@ static json_t *names_json(const struct policy *policy, const struct policy_names
 
 static json_t *limit_shown(size_t limit, uint64_t value)
 {
-	static const struct {
-		uint64_t each;
-		const char *unit;
-	} sizes[] = {{1ULL << 30, "GiB"}, {1ULL << 20, "MiB"}, {1ULL << 10, "KiB"}, {1, "B"}},
-	  times[] = {{3600000, "h"}, {60000, "min"}, {1000, "s"}, {1, "ms"}};
-	bool time = limit == POLICY_LIMIT_WALL || limit == POLICY_LIMIT_CPU;
-	bool size = limit == POLICY_LIMIT_MEMORY || limit == POLICY_LIMIT_FILE_SIZE ||
-		    limit == POLICY_LIMIT_OUTPUT || limit == POLICY_LIMIT_IO ||
-		    limit == POLICY_LIMIT_SESSION_SIZE;
 	char text[48];
 
+	policy_limit_text((enum policy_limit)limit, value, text, sizeof(text));
 	if (value == 0)
 		return json_string("no limit");
 	if (limit == POLICY_LIMIT_CPUS)
 		return json_real((double)value / 1000);
-	if (!time && !size)
+	if (strspn(text, "0123456789") == strlen(text))
 		return json_integer((json_int_t)value);
-	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
-		uint64_t each = time ? times[i].each : sizes[i].each;
-
-		if (value % each != 0)
-			continue;
-		(void)snprintf(text, sizeof(text), "%" PRIu64 "%s", value / each,
-			       time ? times[i].unit : sizes[i].unit);
-		return json_string(text);
-	}
-	return NULL;
+	return json_string(text);
 }
 
 static json_t *limits_json(const struct policy *policy, const struct policy_value *limits, bool all)
