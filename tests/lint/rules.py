@@ -4,6 +4,8 @@ Each rule is a function of the tree that returns problems as lines of text; RULE
 rule that has nothing to look at yet returns a `Skip`.
 """
 
+import hashlib
+import json
 import os
 import re
 import subprocess
@@ -13,6 +15,7 @@ FLOORS = {"base": 0, "wire": 1, "confine": 2, "workspace": 3, "cell": 4, "init":
           "digest": 4, "egress": 4, "launch": 5, "policyc": 5, "rpc": 5, "broker": 6, "cli": 7}
 FILE_LINES_MAX = 700
 FUNCTION_LINES_MAX = 60
+VERDICT_ROWS_MIN = 100
 LAUNCH_LINES_MAX = 1800  # 1,400 until sessions came: launch/session.c, and calls that wait for one
 TOP_LEVEL = {"meson.build", "engine", "policies", "tools", "agents", "tests", "bench", "docs", "README.md",
              "ARCHITECTURE.md", "SECURITY.md", "HACKING.md", "CHANGELOG.md", "LICENSE", "dev"}
@@ -247,5 +250,44 @@ def manual_pages(tree):
     return problems
 
 
-RULES = (floors, file_length, function_length, launch_budget, headers_alone, banned_calls, careful_calls,
+def policy_digest(tree, name):
+    """SHA-256 over a policy's chain, the root first, as policy_digest() of engine/policy has it; None: no such file."""
+    chain = []
+    while name:
+        path = tree.top / "policies" / f"{name}.json"
+        if not path.is_file() or path in chain:
+            return None
+        chain.append(path)
+        name = json.loads(path.read_text(encoding="utf-8")).get("extends")
+    whole = hashlib.sha256()
+    for path in reversed(chain):
+        data = path.read_bytes()
+        whole.update(f"{len(data)}\n".encode() + data)
+    return whole.hexdigest()
+
+
+def verdict_tables(tree):
+    """Every shipped policy has a verdict table, which was looked at since the policy changed."""
+    for file in tree.files:
+        found = re.fullmatch(r"policies/(.+)\.json", file)
+        if not found or file.endswith(".schema.json"):
+            continue
+        name, table = found.group(1), f"policies/{found.group(1)}.verdicts"
+        if table not in tree.files:
+            yield f"{file}: has no verdict table {table}"
+            continue
+        lines = tree.text(table).splitlines()
+        rows = [l for l in lines if "->" in l and not l.lstrip().startswith("//")]
+        digest = policy_digest(tree, name)
+        if f"policy {name}" not in lines:
+            yield f"{table}: does not say \"policy {name}\""
+        if len(rows) < VERDICT_ROWS_MIN:
+            yield f"{table}: {len(rows)} rows; a table of less than {VERDICT_ROWS_MIN} shows nothing"
+        if digest is None:
+            yield f"{file}: extends what is not shipped"
+        elif f"digest sha256:{digest}" not in lines:
+            yield f"{table}: the policy has changed; look at the table, then write \"digest sha256:{digest}\""
+
+
+RULES = (verdict_tables, floors, file_length, function_length, launch_budget, headers_alone, banned_calls, careful_calls,
          unfinished_words, machine_paths, theory_of_operation, white_space, top_level, lean_programs, manual_pages)

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Each rule is shown a small tree with one thing wrong, and must say so; and one that is right."""
 
+import hashlib
 import sys
 import tempfile
 import unittest
@@ -77,6 +78,29 @@ class RulesFind(unittest.TestCase):
         whole = {(n if "." in n or n in ("LICENSE", "dev") else f"{n}/x"): "x\n" for n in rules.TOP_LEVEL}
         self.check(rules.top_level, {**whole, "stray.txt": "x\n"}, {**whole, ".ci/run": "x\n"})
         self.check(rules.top_level, {"dev": "x\n"}, whole)
+
+    def test_verdict_tables(self):
+        base, child = '{"name": "base"}', '{"name": "a/child", "extends": "base"}'
+        rows = "read -> allow\n" * rules.VERDICT_ROWS_MIN
+        alone = hashlib.sha256(b"16\n" + base.encode()).hexdigest()
+        both = hashlib.sha256(b"16\n" + base.encode() + b"38\n" + child.encode()).hexdigest()
+        good = {"policies/base.json": base, "policies/a/child.json": child, "policies/policy.schema.json": "{}",
+                "policies/base.verdicts": f"policy base\ndigest sha256:{alone}\n{rows}",
+                "policies/a/child.verdicts": f"policy a/child\ndigest sha256:{both}\n{rows}"}
+        self.assertFalse(self.problems(rules.verdict_tables, good))
+        for change, count in (({"policies/base.json": base + "\n"}, 2),  # a parent is its children's business
+                              ({"policies/a/child.json": child + " "}, 1),
+                              ({"policies/a/child.verdicts": good["policies/base.verdicts"]}, 2),
+                              ({"policies/base.verdicts": f"policy base\n{rows}"}, 1),
+                              ({"policies/base.verdicts": f"policy base\ndigest sha256:{alone}\n"}, 1),
+                              ({"policies/base.verdicts": f"policy base\ndigest sha256:{alone}\n// {rows}"}, 1),
+                              ({"policies/new.json": base}, 1),
+                              ({"policies/a/child.json": child.replace("base", "gone")}, 1)):
+            with self.subTest(change=list(change)):
+                found = self.problems(rules.verdict_tables, {**good, **change})
+                self.assertEqual(len(found), count, found)
+        missing = {k: v for k, v in good.items() if k != "policies/base.verdicts"}
+        self.assertEqual(len(self.problems(rules.verdict_tables, missing)), 1)
 
     def test_programs_that_are_not_there_are_no_pass(self):
         self.assertIsInstance(self.problems(rules.lean_programs, {}), rules.Skip)
