@@ -67,8 +67,12 @@ static int answer_use(struct explain *x, const char *text, const struct ask_plac
 	json_t *more = NULL;
 
 	ask_path(&x->ask, place, use, &answer);
-	if (answer.verdict != ASK_ALLOW)
-		more = remedy_json(x, ask_remedy_path(&x->ask, place, use, &pointer), pointer);
+	if (answer.verdict != ASK_ALLOW) {
+		json_t *fragment = ask_remedy_path(&x->ask, place, use, &pointer);
+
+		more = remedy_json(x, fragment, pointer);
+	}
+
 	if (place->followed) {
 		more = more ? more : json_object();
 		(void)json_object_set_new(more, "leads_to", json_string(place->path));
@@ -113,8 +117,12 @@ static int answer_arch(struct explain *x, const struct call *call, const char *t
 
 	if (r <= 0)
 		return r;
-	if (verdict == CALL_EPERM)
-		more = remedy_json(x, ask_remedy_call(&x->ask, call, &pointer), pointer);
+	if (verdict == CALL_EPERM) {
+		json_t *fragment = ask_remedy_call(&x->ask, call, &pointer);
+
+		more = remedy_json(x, fragment, pointer);
+	}
+
 	more = more ? more : json_object();
 	(void)json_object_set_new(more, "native", json_boolean(arch == native));
 	if (only || arch == native)
@@ -160,8 +168,12 @@ static int answer_host(struct explain *x, const char *text)
 
 	if (r < 0)
 		return r;
-	if (answer.verdict != ASK_ALLOW)
-		more = remedy_json(x, ask_remedy_host(&x->ask, text, &pointer), pointer);
+	if (answer.verdict != ASK_ALLOW) {
+		json_t *fragment = ask_remedy_host(&x->ask, text, &pointer);
+
+		more = remedy_json(x, fragment, pointer);
+	}
+
 	x->refused |= answer.verdict != ASK_ALLOW;
 	return add_answer(x, "host", text, "connect", ask_verdict_name(answer.verdict), &answer,
 			  more);

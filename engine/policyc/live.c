@@ -332,7 +332,7 @@ static void judge_lines(struct live *l, char *text)
 		uint32_t row = 0;
 
 		if (live_parse(line, &row, &answer) && row < l->table->n)
-			live_judge(l->plan, &l->table->rows[row], answer, &l->results[row]);
+			live_judge(&l->table->rows[row], answer, &l->results[row]);
 	}
 }
 

@@ -35,7 +35,6 @@ struct live_answer {
 bool live_parse(const char *line, uint32_t *ret_row, struct live_answer *ret);
 
 /** live_judge - what an attempt means for its row */
-void live_judge(const struct policy_plan *plan, const struct table_row *row,
-		struct live_answer answer, struct table_result *ret);
+void live_judge(const struct table_row *row, struct live_answer answer, struct table_result *ret);
 
 #endif

@@ -49,7 +49,6 @@ bool live_parse(const char *line, uint32_t *ret_row, struct live_answer *ret)
 }
 
 struct judge {
-	const struct policy_plan *plan;
 	const struct table_row *row;
 	struct live_answer answer;
 	struct table_result *ret;
@@ -185,14 +184,15 @@ static void judge_network(const struct judge *j)
 static void judge_limit(const struct judge *j)
 {
 	for (size_t i = 0; i < POLICY_LIMIT_N; i++) {
-		uint64_t value = policy_effective_limit(j->plan->policy, NULL, i);
+		char text[64];
 
 		if (strcmp(policy_limit_name((enum policy_limit)i), j->row->subject) != 0)
 			continue;
-		if (j->answer.word == LIVE_VALUE && j->answer.number == value)
+		policy_limit_text((enum policy_limit)i, j->answer.number, text, sizeof(text));
+		if (j->answer.word == LIVE_VALUE && wants(j, text))
 			settle(j, TABLE_PASSED, "");
 		else
-			settle(j, TABLE_FAILED, "which is another value");
+			settle(j, TABLE_FAILED, text);
 		return;
 	}
 	settle(j, TABLE_FAILED, "there is no such limit");
@@ -209,10 +209,9 @@ static void (*const judges[])(const struct judge *j) = {
 };
 static_assert(ARRAY_SIZE(judges) == TABLE_KIND_N, "every kind is judged");
 
-void live_judge(const struct policy_plan *plan, const struct table_row *row,
-		struct live_answer answer, struct table_result *ret)
+void live_judge(const struct table_row *row, struct live_answer answer, struct table_result *ret)
 {
-	struct judge j = {plan, row, answer, ret};
+	struct judge j = {row, answer, ret};
 
 	if (answer.word == LIVE_MISUSE)
 		settle(&j, TABLE_SKIPPED, "it cannot be tried here");

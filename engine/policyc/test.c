@@ -171,15 +171,18 @@ static void print_row(const struct test *t, json_t *row)
 {
 	const char *outcome = json_string_value(json_object_get(row, "outcome"));
 	bool failed = strcmp(outcome, outcome_names[TABLE_FAILED]) == 0;
+	int line = (int)json_integer_value(json_object_get(row, "line"));
+	char number[16] = "";
 
 	if (strcmp(outcome, outcome_names[TABLE_PASSED]) == 0)
 		return;
-	(void)printf("%s:%d: %s%s%s %s: %s\n", t->table.label ? t->table.label : t->name,
-		     (int)json_integer_value(json_object_get(row, "line")),
+	if (line > 0) /* else it is about the whole */
+		(void)snprintf(number, sizeof(number), "%d:", line);
+	(void)printf("%s:%s %s%s%s %s%s%s\n", t->table.label ? t->table.label : t->name, number,
 		     command_colour(failed ? "\033[31m" : "\033[33m", false), outcome,
 		     command_colour("\033[0m", false),
-		     json_string_value(json_object_get(row, "row")),
-		     json_string_value(json_object_get(row, "text")));
+		     line > 0 ? json_string_value(json_object_get(row, "row")) : "",
+		     line > 0 ? ": " : "", json_string_value(json_object_get(row, "text")));
 }
 
 static json_t *report(struct test *t)

@@ -49,15 +49,22 @@ struct probe_answer probe_errno(void)
 	return (struct probe_answer){PROBE_ERRNO, (uint64_t)errno};
 }
 
-/* Standard streams of its own, so that a call on descriptor 0 meets something of the caller's. */
+void probe_own_streams(void)
+{
+	int own[2];
+
+	if (pipe2(own, O_CLOEXEC) < 0)
+		_exit(1);
+	for (int fd = 0; fd < 3; fd++)
+		if (dup2(own[fd > 0], fd) < 0)
+			_exit(1);
+}
+
 static _Noreturn void attempt_apart(probe_try attempt, char *text, int report)
 {
 	struct probe_answer answer;
-	int own[2];
 
-	if (pipe2(own, O_CLOEXEC) == 0)
-		for (int fd = 0; fd < 3; fd++)
-			(void)dup2(own[fd > 0], fd);
+	probe_own_streams();
 	answer = attempt(text);
 	(void)!write(report, &answer, sizeof(answer));
 	_exit(0);

@@ -114,6 +114,7 @@ static _Noreturn void execute(char *path, int report)
 	char *envp[] = {NULL};
 	struct probe_answer answer;
 
+	probe_own_streams();
 	(void)execve(path, argv, envp);
 	answer = probe_errno();
 	(void)!write(report, &answer, sizeof(answer));

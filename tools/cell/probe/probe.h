@@ -42,6 +42,13 @@ struct probe_answer probe_limit(char *name);
 struct probe_answer probe_errno(void);
 
 /**
+ * probe_own_streams - standard streams of a child's own
+ * A program that is executed reads none of the lines that are meant for us, and a call on descriptor 0
+ * meets something that belongs to the caller.
+ */
+void probe_own_streams(void);
+
+/**
  * probe_apart - run @attempt in a process of its own, with a time limit
  * What the process says itself counts; else how it ended.
  */
