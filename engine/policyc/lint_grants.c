@@ -90,7 +90,7 @@ static const struct place startup[] = {
 struct grant {
 	struct lint *lint;
 	const struct policy_mount *mount;
-	char home[PATH_MAX];
+	char *home;
 };
 
 static bool touches(const char *grant, const char *place)
@@ -124,7 +124,7 @@ static void hold_against_table(const struct grant *g, const struct place *table,
 	}
 }
 
-/* Each folder of a PATH; one that contains the grant matters as little as its other neighbours. */
+/* A folder of a PATH that the grant holds; a grant below such a folder adds no program to it. */
 static void check_path_variable(const struct grant *g, const char *value, const char *whose)
 {
 	char *copy = value ? strdup(value) : NULL;
@@ -132,13 +132,12 @@ static void check_path_variable(const struct grant *g, const char *value, const 
 
 	for (char *dir = copy ? strtok_r(copy, ":", &save) : NULL; dir;
 	     dir = strtok_r(NULL, ":", &save)) {
-		char real[PATH_MAX];
+		char *real = dir[0] == '/' ? realpath(dir, NULL) : NULL;
+		bool within = (real && path_is_below(real, g->mount->source)) ||
+			      path_is_below(dir, g->mount->source);
 
-		if (dir[0] != '/')
-			continue;
-		if (!realpath(dir, real))
-			(void)snprintf(real, sizeof(real), "%s", dir);
-		if (path_is_below(real, g->mount->source) || path_is_below(dir, g->mount->source)) {
+		free(real);
+		if (within) {
 			lint_add(g->lint, LINT_WRITABLE_PATH, g->mount->origin,
 				 "%s is writable and holds %s, which is on the PATH of %s",
 				 g->mount->source, dir, whose);
@@ -163,13 +162,18 @@ static void check_own_files(const struct grant *g)
 	const char *const dirs[] = {g->lint->c->policy_dirs.shipped, g->lint->c->agent_dirs.shipped,
 				    g->lint->c->tool_dirs.shipped};
 	char *program = NULL;
-	char real[PATH_MAX];
+	char *real;
 
-	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-		if (realpath(dirs[i], real))
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		real = realpath(dirs[i], NULL);
+		if (real)
 			hold_against(g, LINT_WRITABLE_TOOLCELL, real, "toolcell's own files");
-	if (data_program("toolcell-init", &program, NULL) == 0 && realpath(program, real))
+		free(real);
+	}
+	real = data_program("toolcell-init", &program, NULL) == 0 ? realpath(program, NULL) : NULL;
+	if (real)
 		hold_against(g, LINT_WRITABLE_TOOLCELL, real, "toolcell's own programs");
+	free(real);
 	free(program);
 }
 
@@ -249,8 +253,11 @@ void lint_grants(struct lint *lint)
 
 	if (!plan->home)
 		return; /* the policy could not be resolved */
-	if (!realpath(plan->home, g.home))
-		(void)snprintf(g.home, sizeof(g.home), "%s", plan->home);
+	g.home = realpath(plan->home, NULL);
+	if (!g.home)
+		g.home = strdup(plan->home);
+	if (!g.home)
+		return;
 	for (size_t i = 0; i < plan->n_mounts; i++) {
 		const struct policy_mount *m = &plan->mounts[i];
 
@@ -261,4 +268,5 @@ void lint_grants(struct lint *lint)
 		if (m->type == IMAGE_MOUNT_BIND)
 			check_shadowed(lint, i);
 	}
+	free(g.home);
 }

@@ -356,7 +356,7 @@ class Messages(PolicyTest):
     """What is said when something is wrong, word for word. TOOLCELL_GOLDEN=write records anew."""
 
     CASES = {
-        "explain-call": ("explain", "strict", "--syscall", "moutn"),
+        "explain-call": ("explain", "strict", "--syscall", "mounnt"),
         "explain-constant": ("explain", "strict", "--syscall", "clone arg0=CLONE_NEWUSR"),
         "explain-host": ("explain", "strict", "--host", "[::1"),
         "explain-loop": ("explain", "DIR/loop.json", "--path", "/loop/x"),
