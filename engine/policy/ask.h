@@ -90,7 +90,7 @@ MUST_USE int ask_host(const struct ask *ask, const char *text, struct ask_answer
 uint32_t ask_net(const struct ask *ask, struct policy_origin *ret_rule);
 
 /** ask_tool - whether the policy leaves a tool, by its section; NULL: it has none */
-void ask_tool(const struct policy_tool *section, struct ask_answer *ret);
+void ask_tool(const struct policy_tool *tool, struct ask_answer *ret);
 
 /**
  * ask_final - the entry of `final` in the chain that keeps policies which extend this one from

@@ -24,7 +24,7 @@ size_t syscalls_group_names(const char **names);
 bool syscalls_is_known(const char *name);
 
 /** syscalls_name_at - every call of the groups and of those that none gets, once; NULL beyond the last */
-const char *syscalls_name_at(uint32_t i);
+const char *syscalls_name_at(uint32_t wanted);
 
 /** syscalls_nearest - name of a known call that @name most likely means, or NULL */
 const char *syscalls_nearest(const char *name);

@@ -127,7 +127,7 @@ static void (*const checks[])(struct lint *lint) = {lint_grants,   lint_environm
 
 static json_t *lint_one(const char *name)
 {
-	struct compile *c = malloc(sizeof(*c));
+	struct compile *c = calloc(1, sizeof(*c));
 	struct compile_options o = {.policy = name};
 	struct lint lint = {.c = c, .findings = json_array()};
 	struct err err = {0};

@@ -290,7 +290,7 @@ static int run_engine(struct live *l, const char *policy, struct buf *answers)
 {
 	CLEANUP(fd_closep) int in = -1;
 	char *program = NULL;
-	int ends[2];
+	int ends[2] = {-1, -1};
 	int status = 0;
 	pid_t pid;
 	int r = fd_memfd_sealed("toolcell-probe", l->lines.data, l->lines.len, &in, l->err);

@@ -63,11 +63,13 @@ static int load_table(struct test *t)
 	char *label = beside(source->label);
 	char *text = NULL;
 	size_t len = 0;
-	int r = path && label ? 1 : err_set(t->err, ENOMEM, "cannot test %s", t->name);
+	int r = 1;
 
-	if (r > 0 && access(path, F_OK) < 0 && errno == ENOENT)
+	if (!path || !label)
+		r = err_set(t->err, ENOMEM, "cannot test %s", t->name);
+	else if (access(path, F_OK) < 0 && errno == ENOENT)
 		r = 0;
-	if (r > 0) {
+	if (r > 0 && path && label) {
 		r = fd_read_file(AT_FDCWD, path, TABLE_BYTES_MAX, &text, &len, t->err);
 		if (r == 0)
 			r = table_parse(label, text, len, &t->table, t->err);
@@ -137,7 +139,7 @@ static int check_live(struct test *t)
 	int r = results ? live_try(t->name, &t->c->plan, &t->table, results, t->err)
 			: err_set(t->err, ENOMEM, "cannot test %s", t->name);
 
-	for (size_t i = 0; r == 0 && i < t->table.n; i++) {
+	for (size_t i = 0; r == 0 && results && i < t->table.n; i++) {
 		char what[TABLE_LINE_MAX + 32];
 
 		describe(&t->table.rows[i], what, sizeof(what));
