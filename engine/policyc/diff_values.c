@@ -19,6 +19,7 @@ static const struct {
 	size_t offset;		  /* of a struct policy_value */
 	const char *const *words; /* NULL: a number */
 	bool less_is_wider;
+	bool neutral; /* it grants nothing, whichever way */
 } values[] = {
 	{"workspace", "workspace.mode", offsetof(struct policy, workspace), policy_workspace_names,
 	 false},
@@ -27,6 +28,8 @@ static const struct {
 	{"workspace", "workspace.links", offsetof(struct policy, links), link_words, false},
 	{"workspace", "workspace.sync", offsetof(struct policy, sync), bool_words, true},
 	{"network", "network.mode", offsetof(struct policy, network), network_words, false},
+	{"denials", "denials.observe", offsetof(struct policy, observe), policy_observe_names,
+	 false, true},
 	{"path", "filesystem.proc", offsetof(struct policy, proc), proc_words, false},
 	{"require", "require.landlock_abi", offsetof(struct policy, landlock_abi), NULL, true},
 	{"require", "require.private_uid", offsetof(struct policy, private_uid), bool_words, true},
@@ -50,6 +53,7 @@ static const struct {
 	{"environment", "environment.pass", offsetof(struct policy, env_pass), DIFF_WIDER,
 	 DIFF_NARROWER},
 	{"require", "require.cgroup", offsetof(struct policy, cgroup), DIFF_NARROWER, DIFF_WIDER},
+	{"denials", "denials.absent", offsetof(struct policy, absent), DIFF_CHANGED, DIFF_CHANGED},
 	{"final", "final", offsetof(struct policy, finals), DIFF_NARROWER, DIFF_WIDER},
 };
 
@@ -86,8 +90,12 @@ static void compare_value(struct diff *diff, size_t i)
 	if (v[DIFF_A]->value == v[DIFF_B]->value)
 		return;
 	less = v[DIFF_B]->value < v[DIFF_A]->value;
-	add(diff, less == values[i].less_is_wider ? DIFF_WIDER : DIFF_NARROWER, values[i].section,
-	    values[i].object, text[DIFF_A], text[DIFF_B], v[DIFF_A]->origin, v[DIFF_B]->origin);
+	add(diff,
+	    values[i].neutral		      ? DIFF_CHANGED
+	    : less == values[i].less_is_wider ? DIFF_WIDER
+					      : DIFF_NARROWER,
+	    values[i].section, values[i].object, text[DIFF_A], text[DIFF_B], v[DIFF_A]->origin,
+	    v[DIFF_B]->origin);
 }
 
 static const struct policy_name *find(const struct policy_names *names, const char *name)
