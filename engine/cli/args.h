@@ -44,6 +44,12 @@ struct args {
 	const char *format;
 	const char *session;
 	const char *sessions;
+	const char *audit;
+	const char *last; /* audit */
+	const char *call;
+	const char *since;
+	const char *expect;
+	bool denied;
 	struct args_list overwrite;
 	uint64_t timeout_ms; /* 0: not given */
 	struct args_uid_range uids;
