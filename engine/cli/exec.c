@@ -52,6 +52,7 @@ struct exec {
 	int result;	/* descriptor of --result, or -1 */
 	int summary;	/* memfd for what was changed, or -1 */
 	int record;	/* memfd for what was denied, or -1 */
+	bool tells;	/* a person is told what was changed */
 	bool audited;	/* in the audit log, or it has been tried */
 	bool unaudited; /* and the policy says that what is not recorded does not count as done */
 	struct terminal terminals[TERMINAL_N];
@@ -149,9 +150,9 @@ static int want_summary(struct exec *x, const struct args *args, struct err *err
 	int r;
 
 	/* What init has moved aside is always told. */
-	if (!direct && (!x->overlay || x->session.id[0] == '\0' ||
-			!(x->result >= 0 || args->verbose || isatty(STDERR_FILENO) == 1 ||
-			  audited_is_on(&x->session))))
+	x->tells = direct || x->result >= 0 || args->verbose || isatty(STDERR_FILENO) == 1;
+	if (!direct &&
+	    (!x->overlay || x->session.id[0] == '\0' || !(x->tells || audited_is_on(&x->session))))
 		return 0;
 	r = fd_memfd_room("toolcell-changes", CHANGES_BYTES_MAX, &x->summary);
 	return r < 0 ? err_set(err, -r, "cannot make a file for what is changed") : 0;
@@ -461,7 +462,8 @@ static int report(const struct exec *x, const char *command)
 
 	if (line)
 		ui_line(UI_BAD, label, "%s", line);
-	report_changes(x);
+	if (x->tells)
+		report_changes(x);
 	report_fallback(x);
 	return x->unaudited ? CLI_REFUSED : verdict_exit_code(&x->ended, x->signal);
 }
