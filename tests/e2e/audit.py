@@ -448,7 +448,7 @@ class Reading(AuditTest):
         self.assertNotIn("\x1b", done.stderr + done.stdout)
 
     def test_wrong_words_are_usage(self):
-        for words in ([], ["sohw"], ["show", "--last", "x"], ["verify", "--expect", "abc"], ["show", "--since", "soon"],
+        for words in ([], ["nonsense"], ["show", "--last", "x"], ["verify", "--expect", "abc"], ["show", "--since", "soon"],
                       ["show", "a", "b"]):
             self.assertEqual(self.run_toolcell("audit", *words).returncode, 2, words)
         self.assertEqual(self.run_toolcell("audit", "show", self.audit / "absent").returncode, 1)

@@ -98,7 +98,7 @@ Test(audit, what_is_wrong_is_refused_with_its_place)
 		{"{\"rotate\": {\"keep\": 1001}}", "1 to 1000"},
 		{"{\"mask\": {\"patterns\": [\"(a|b)\"]}}", "/audit/mask/patterns/0"},
 		{"{\"mask\": {\"names\": [\"-_\"]}}", "/audit/mask/names/0"},
-		{"{\"paht\": \"off\"}", "unknown key"},
+		{"{\"place\": \"off\"}", "unknown key"},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
