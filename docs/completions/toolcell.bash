@@ -10,7 +10,7 @@ _toolcell_sessions() {
 
 _toolcell() {
 	local cur prev words cword command i
-	local commands='serve exec run changes sessions doctor policy agent tools help'
+	local commands='serve exec run changes sessions audit doctor policy agent tools help'
 	local common='--help --color'
 
 	cur=${COMP_WORDS[COMP_CWORD]}
@@ -18,7 +18,7 @@ _toolcell() {
 	command=
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		serve|exec|run|changes|sessions|doctor|policy|agent|tools|help)
+		serve|exec|run|changes|sessions|audit|doctor|policy|agent|tools|help)
 			command=${COMP_WORDS[i]}
 			break ;;
 		esac
@@ -36,6 +36,11 @@ _toolcell() {
 		return ;;
 	--sessions)
 		COMPREPLY=($(compgen -d -- "$cur"))
+		return ;;
+	--audit)
+		COMPREPLY=($(compgen -W 'default off' -- "$cur") $(compgen -d -- "$cur"))
+		return ;;
+	-n|--last|-c|--call|--since|--expect)
 		return ;;
 	--overwrite)
 		COMPREPLY=($(compgen -f -- "$cur"))
@@ -62,14 +67,14 @@ _toolcell() {
 
 	case $command in
 	'') COMPREPLY=($(compgen -W "$commands $common --version" -- "$cur")) ;;
-	serve) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --session --sessions" -- "$cur")) ;;
+	serve) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --session --sessions --audit" -- "$cur")) ;;
 	exec)
 		if [[ $cur == -* ]]; then
-			COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --session --sessions --result --timeout --verbose" -- "$cur"))
+			COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --session --sessions --audit --result --timeout --verbose" -- "$cur"))
 		else
 			COMPREPLY=($(compgen -c -- "$cur"))
 		fi ;;
-	run) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --session --sessions --json --format" -- "$cur")) ;;
+	run) COMPREPLY=($(compgen -W "$common --agent --policy --workspace --uid-range --session --sessions --audit --json --format" -- "$cur")) ;;
 	changes)
 		if [[ $cur == -* ]]; then
 			COMPREPLY=($(compgen -W "$common --session --sessions --workspace --uid-range --stat --overwrite --yes --json" -- "$cur"))
@@ -77,6 +82,12 @@ _toolcell() {
 			COMPREPLY=($(compgen -W 'list diff commit discard' -- "$cur") $(compgen -f -- "$cur"))
 		fi ;;
 	sessions) COMPREPLY=($(compgen -W "list resume discard snapshot rollback fork drop $common --sessions --uid-range --yes --json $(_toolcell_sessions)" -- "$cur")) ;;
+	audit)
+		if [[ $cur == -* ]]; then
+			COMPREPLY=($(compgen -W "$common --last --call --since --denied --expect --json" -- "$cur"))
+		else
+			COMPREPLY=($(compgen -W 'verify show follow' -- "$cur") $(compgen -f -- "$cur"))
+		fi ;;
 	doctor) COMPREPLY=($(compgen -W "$common --workspace --uid-range --sessions --json" -- "$cur")) ;;
 	policy) COMPREPLY=($(compgen -W "check show explain diff lint test list schema $common --effective --path --syscall --host --tool --agent --workspace --strict --live --json $(_toolcell_names policy)" -- "$cur")) ;;
 	agent) COMPREPLY=($(compgen -W "check show list $common --json $(_toolcell_names agent)" -- "$cur")) ;;

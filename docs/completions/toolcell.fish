@@ -8,7 +8,7 @@ function __toolcell_sessions
 	toolcell sessions list --json 2>/dev/null | string match -rag '"id":"([^"]*)"'
 end
 
-set -l commands serve exec run changes sessions doctor policy agent tools help
+set -l commands serve exec run changes sessions audit doctor policy agent tools help
 complete -c toolcell -f
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -s V -l version -d 'Show the version'
 complete -c toolcell -s h -l help -d 'Show help'
@@ -19,6 +19,7 @@ complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a exec -d '
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a run -d 'Call one tool and print its result'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a changes -d 'Look at, commit and discard changes'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a sessions -d 'List, resume and discard sessions'
+complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a audit -d 'Verify, show and follow the audit log'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a doctor -d 'Probe what can be enforced here'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a policy -d 'Check, explain, compare and test policies'
 complete -c toolcell -n "not __fish_seen_subcommand_from $commands" -a agent -d 'Check, show and list agents'
@@ -38,6 +39,15 @@ complete -c toolcell -n '__fish_seen_subcommand_from changes' -l overwrite -r -F
 complete -c toolcell -n '__fish_seen_subcommand_from changes sessions' -s y -l yes -d 'Do not ask'
 complete -c toolcell -n '__fish_seen_subcommand_from changes sessions' -s j -l json -d 'JSON'
 complete -c toolcell -n '__fish_seen_subcommand_from sessions' -a 'list resume discard snapshot rollback fork drop (__toolcell_sessions)'
+complete -c toolcell -n '__fish_seen_subcommand_from serve exec run' -l audit -x -a 'default off (__fish_complete_directories)' -d 'Folder of the audit log'
+complete -c toolcell -n '__fish_seen_subcommand_from audit' -a 'verify show follow'
+complete -c toolcell -n '__fish_seen_subcommand_from audit' -F
+complete -c toolcell -n '__fish_seen_subcommand_from audit' -s n -l last -x -d 'The last N records'
+complete -c toolcell -n '__fish_seen_subcommand_from audit' -s c -l call -x -d 'Records of one call'
+complete -c toolcell -n '__fish_seen_subcommand_from audit' -l since -x -d 'From a time on'
+complete -c toolcell -n '__fish_seen_subcommand_from audit' -s d -l denied -d 'What was refused'
+complete -c toolcell -n '__fish_seen_subcommand_from audit' -l expect -x -d 'A hash that must be there'
+complete -c toolcell -n '__fish_seen_subcommand_from audit' -s j -l json -d 'The records as they are'
 complete -c toolcell -n '__fish_seen_subcommand_from exec' -s v -l verbose -d 'Say what was changed'
 complete -c toolcell -n '__fish_seen_subcommand_from exec' -s r -l result -r -F -d 'Write the result object'
 complete -c toolcell -n '__fish_seen_subcommand_from exec' -s t -l timeout -x -d 'Shorter time limit'

@@ -17,7 +17,7 @@ _toolcell_sessions() {
 _toolcell() {
 	local context state state_descr line
 	typeset -A opt_args
-	local -a common commands start keep
+	local -a common commands start keep audit
 	common=(
 		'(-h --help)'{-h,--help}'[show help and exit]'
 		'--color[when to colour]:when:(auto always never)'
@@ -32,12 +32,14 @@ _toolcell() {
 		'(-s --session)'{-s,--session}'[session that keeps the changes]:session:{compadd new; _toolcell_sessions}'
 		'--sessions[where sessions are kept]:directory:_directories'
 	)
+	audit=('--audit[folder of the audit log, default or off]:directory:_directories')
 	commands=(
 		'serve:answer a driver on standard input and output'
 		'exec:run any command in a cell'
 		'run:call one tool and print its result'
 		'changes:look at, commit and discard what tools changed'
 		'sessions:list, resume and discard sessions'
+		'audit:verify, show and follow the audit log'
 		'doctor:probe what this kernel and account can enforce'
 		'policy:check, explain, compare and test policies'
 		'agent:check, show and list agents'
@@ -51,15 +53,15 @@ _toolcell() {
 	command) _describe command commands ;;
 	argument)
 		case $words[1] in
-		serve) _arguments $common $start $keep ;;
+		serve) _arguments $common $start $keep $audit ;;
 		exec)
-			_arguments $common $start $keep \
+			_arguments $common $start $keep $audit \
 				'(-v --verbose)'{-v,--verbose}'[say what was changed]' \
 				'(-r --result)'{-r,--result}'[write the result object]:file:_files' \
 				'(-t --timeout)'{-t,--timeout}'[shorter time limit]:time:' \
 				'*::command:_normal' ;;
 		run)
-			_arguments $common $start $keep \
+			_arguments $common $start $keep $audit \
 				'(-j --json)'{-j,--json}'[arguments as one JSON object]:object:' \
 				'(-f --format)'{-f,--format}'[what is printed]:format:(text json)' \
 				'1:tool:' '*:argument:' ;;
@@ -74,6 +76,13 @@ _toolcell() {
 				'*:session:_toolcell_sessions' '--sessions[where sessions are kept]:directory:_directories' \
 				'--uid-range[host uids that cells run under]:BASE\:COUNT:' \
 				'(-y --yes)'{-y,--yes}'[do not ask]' '(-j --json)'{-j,--json}'[JSON]' ;;
+		audit)
+			_arguments $common '1:verb:(verify show follow)' '*:log:_files' \
+				'(-n --last)'{-n,--last}'[the last N records]:number:' \
+				'(-c --call)'{-c,--call}'[records of one call]:call:' \
+				'--since[from a time on]:time:' '(-d --denied)'{-d,--denied}'[what was refused]' \
+				'--expect[a hash that must be there]:hash:' \
+				'(-j --json)'{-j,--json}'[the records as they are]' ;;
 		doctor)
 			_arguments $common '(-j --json)'{-j,--json}'[one JSON object]' \
 				'(-w --workspace)'{-w,--workspace}'[probe this file system]:directory:_directories' \

@@ -12,6 +12,15 @@
 #include "wire/frame.h"
 #include "wire/image.h"
 
+/* The audit log of a session. */
+struct broker_audit {
+	int fd;		    /* audit/wire.h, to the process that writes; -1: there is none */
+	const char *why;    /* ... because */
+	const char *digest; /* of the policy image, as text */
+	bool text;	    /* arguments are kept as text, not as a digest */
+	bool stop;	    /* what cannot be recorded does not run */
+};
+
 struct broker_config {
 	int in_fd;	 /* driver to broker; borrowed */
 	int out_fd;	 /* broker to driver; borrowed */
@@ -27,6 +36,7 @@ struct broker_config {
 	const char
 		*session_note; /* for the model: what a resumed one holds; NULL: nothing to say */
 	uint32_t branch;       /* of a call that names none; 0 stands for 1 */
+	const struct broker_audit *audit; /* NULL: nothing is recorded */
 };
 
 /**
@@ -73,5 +83,12 @@ struct broker_exec {
  * @ret: malloc'ed JSON text; caller frees
  */
 MUST_USE int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct err *err);
+
+/**
+ * broker_result_unrecorded - a result object whose record is in no audit log: it says so
+ * @json: malloc'ed text; replaced
+ * @stop: the policy's word: its status becomes "error"
+ */
+MUST_USE int broker_result_unrecorded(char **json, bool stop, const char *why, struct err *err);
 
 #endif

@@ -56,6 +56,7 @@ static void call_free(struct call *c)
 	json_decref(c->denials);
 	json_decref(c->changes);
 	json_decref(c->own_data);
+	audit_answer_fini(&c->audit);
 	fd_closep(&c->summary_fd);
 	fd_closep(&c->record_fd);
 	free(c->own_text);
@@ -132,6 +133,7 @@ int broker_call_accept(struct broker *b, const struct call_request *request)
 	if (rpc)
 		rpc_call_set_data(rpc, c);
 	broker_call_prepare(c, request);
+	auditor_accept(c, request);
 	init_limits(c);
 	if (c->state != CALL_QUEUED)
 		return 0;
@@ -179,6 +181,7 @@ void broker_call_cancel(struct call *c)
 	case CALL_DIGESTING:
 		c->state = CALL_DONE; /* with what it has */
 		break;
+	case CALL_RECORDING:
 	case CALL_DONE:
 		break;
 	}
@@ -196,7 +199,8 @@ void calls_lose_all(struct broker *b, const char *text)
 		leave_queue(c);
 		if (c->state == CALL_QUEUED || c->state == CALL_ASKING || c->state == CALL_RUNNING)
 			broker_call_error(c, EPIPE, text);
-		c->state = CALL_DONE;
+		if (c->state != CALL_RECORDING)
+			c->state = CALL_DONE;
 	}
 }
 
@@ -276,6 +280,7 @@ static void tick(struct call *c, int64_t now_ms)
 		end_drain(c);
 	if (c->state == CALL_DIGESTING && c->digest.done)
 		c->state = CALL_DONE;
+	auditor_tick(c, now_ms);
 	drain_update(c);
 }
 
@@ -292,6 +297,10 @@ int64_t calls_deadline(const struct broker *b)
 	for (const struct call *c = b->first; c; c = c->next) {
 		if (c->state == CALL_DONE)
 			return 0;
+		if (c->state == CALL_RECORDING) {
+			deadline = MIN(deadline, c->audit.deadline_ms);
+			continue;
+		}
 		if (c->state == CALL_ASKING && !c->ask.sent)
 			deadline = MIN(deadline, c->ask.again_ms);
 		if (c->state == CALL_DRAINING)
@@ -337,7 +346,7 @@ static int ask(struct call *c)
 /* What has come to be while it waited. Return: whether it may still start. */
 static bool may_launch(struct call *c)
 {
-	if (place_is_there(c) && !(c->cell && changes_refuse_over_quota(c)))
+	if (place_is_there(c) && !(c->cell && changes_refuse_over_quota(c)) && auditor_may_start(c))
 		return true;
 	c->broker->queued--;
 	c->broker->queued_bytes -= c->bytes;
@@ -369,7 +378,9 @@ static int launch(struct call *c)
 				   "pass less: by a file in the workspace, for example", err.text);
 	else if (r < 0)
 		broker_call_error(c, -r, err.text);
-	else if (c->digest_call)
+	else
+		auditor_begin(c);
+	if (r == 0 && c->digest_call)
 		digest_io_start(&c->digest, &c->broker->loop, c->broker->config->digest_fd,
 				json_string_value(json_object_get(c->tool, "digest")),
 				c->digest_call);
@@ -410,29 +421,36 @@ void calls_pump(struct broker *b)
 	}
 }
 
-static void settle(struct broker *b, struct call *c)
+static void deliver(struct broker *b, struct call *c)
 {
-	json_t *result = NULL;
-	char *text = NULL;
+	struct audit_answer *answer = &c->audit;
 
-	/* The pipes of a call that was cut short are still open; their data is no longer wanted. */
-	drain_stop(c);
-	if (answer_build(c, &result, &text) < 0) {
-		broker_lose(b, ENOMEM, "no memory for the result of a call");
-	} else if (c->finish) {
-		c->finish(c, result, text);
+	if (c->finish) {
+		c->finish(c, answer->result, answer->text);
 	} else if (c->rpc) {
-		rpc_call_finish(c->rpc, result, text);
+		rpc_call_finish(c->rpc, answer->result, answer->text);
 	} else {
-		b->one_result = json_dumps(result, RPC_DUMP_FLAGS);
-		b->one_text = text;
+		b->one_result = json_dumps(answer->result, RPC_DUMP_FLAGS);
+		b->one_text = answer->text;
 		b->one_done = b->failed == 0;
-		text = NULL;
+		answer->text = NULL;
 		if (!b->one_result)
 			broker_lose(b, ENOMEM, "no memory for the result of a call");
 	}
-	json_decref(result);
-	free(text);
+}
+
+static void settle(struct broker *b, struct call *c)
+{
+	struct audit_answer *answer = &c->audit;
+
+	/* The pipes of a call that was cut short are still open; their data is no longer wanted. */
+	drain_stop(c);
+	if (!answer->result && answer_build(c, &answer->result, &answer->text) < 0)
+		broker_lose(b, ENOMEM, "no memory for the result of a call");
+	else if (auditor_end(c))
+		return;
+	else
+		deliver(b, c);
 	unlink_call(b, c);
 	call_free(c);
 }

@@ -47,10 +47,11 @@ static void op_cancel(void *ctx, struct rpc_call *call, const char *reason)
 {
 	struct call *c = rpc_call_data(call);
 
-	(void)ctx;
 	(void)reason;
-	if (c)
-		broker_call_cancel(c);
+	if (!c)
+		return;
+	auditor_decide(ctx, "cancelled", "driver", c);
+	broker_call_cancel(c);
 }
 
 static json_t *op_tools(void *ctx)
@@ -296,7 +297,9 @@ int broker_serve(const struct broker_config *config, struct err *err)
 		restore_flags(config->out_fd, out_flags);
 		restore_flags(config->in_fd, in_flags);
 	}
+	auditor_flush(b); /* while there still is the driver's name */
 	rpc_free(b->rpc);
+	b->rpc = NULL;
 	broker_fini(b);
 	free(words);
 	free(b);

@@ -58,6 +58,9 @@ int broker_init(struct broker *b, const struct broker_config *config, struct err
 	/* A driver, tool or digest that stops reading is an error of write(2), not our end. */
 	if (sigaction(SIGPIPE, &ignore, NULL) < 0)
 		return err_set(err, errno, "cannot ignore SIGPIPE");
+	r = auditor_init(b, err);
+	if (r < 0)
+		return r;
 	r = frames_watch(b);
 	if (r < 0)
 		return err_set(err, -r, "cannot watch the launcher");
@@ -72,7 +75,9 @@ int broker_init(struct broker *b, const struct broker_config *config, struct err
 
 void broker_fini(struct broker *b)
 {
+	auditor_flush(b);
 	calls_free_all(b);
+	auditor_fini(b);
 	resources_fini(b);
 	branches_fini(b);
 	queue_fini(&b->queue);

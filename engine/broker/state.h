@@ -9,6 +9,8 @@
  *	    |--gate--> (the engine's own tool, ask.c) ASKING --FRAME_SESSION_DONE----|
  *	    `--cancel, launcher lost-------------------------------------------------+
  *
+ * With an audit log DONE --record sent--> RECORDING --the writer's answer, or none--> DONE comes first.
+ *
  * Callbacks move a call to DONE and leave it in the list; only calls_settle, which runs between two
  * waits, answers and frees. So no callback can meet a call that is gone.
  */
@@ -17,6 +19,7 @@
 
 #include <jansson.h>
 
+#include "broker/auditor.h"
 #include "broker/branch.h"
 #include "broker/broker.h"
 #include "broker/denial.h"
@@ -46,6 +49,7 @@ enum call_state {
 	CALL_RUNNING,
 	CALL_DRAINING,
 	CALL_DIGESTING,
+	CALL_RECORDING,
 	CALL_DONE
 };
 
@@ -141,6 +145,7 @@ struct call {
 	bool changes_missing; /* what was changed could not be told */
 	bool over_quota;      /* of the session: init has ended the tool for it */
 	char *note;	      /* a line for the text half, safe; NULL: none */
+	struct audit_answer audit;
 };
 
 /* Raw output that the driver may still read. */
@@ -174,6 +179,7 @@ struct broker {
 	size_t queued_bytes;
 	uint64_t next_id;
 
+	struct auditor auditor;
 	struct branch branches[BRANCH_N]; /* [0] stays empty */
 	uint32_t branch_bits;		  /* bit B - 1 for each branch there is */
 	struct call *purge;		  /* runs or waits to; NULL: none */

@@ -48,6 +48,12 @@ struct args {
 	const char *output; /* ... and where the new one goes; NULL: standard output */
 	bool force;
 	bool risky;
+	const char *audit;
+	const char *last; /* audit */
+	const char *call;
+	const char *since;
+	const char *expect;
+	bool denied;
 	struct args_list overwrite;
 	uint64_t timeout_ms; /* 0: not given */
 	struct args_uid_range uids;

@@ -50,6 +50,7 @@ int command_exec(const struct command *self, struct args *args, char **argv);
 int command_run(const struct command *self, struct args *args, char **argv);
 int command_doctor(const struct command *self, struct args *args, char **argv);
 int command_sessions(const struct command *self, struct args *args, char **argv);
+int command_audit(const struct command *self, struct args *args, char **argv);
 int command_changes(const struct command *self, struct args *args, char **argv);
 int command_delegate(const struct command *self, struct args *args, char **argv);
 

@@ -32,6 +32,9 @@
 #define OPTION_OUTPUT {"output", 'o', .kind = ARGS_TEXT, .value = "FILE", \
 	.help = "learn, suggest: write the policy to FILE, which must not be there yet", \
 	.offset = offsetof(struct args, output)}
+#define OPTION_AUDIT {"audit", .kind = ARGS_TEXT, .value = "DIR", \
+	.help = "folder of the audit log, or off; else as the policy says", \
+	.offset = offsetof(struct args, audit)}
 #define OPTION_YES {"yes", 'y', .kind = ARGS_FLAG, .help = "do it without asking", \
 	.offset = offsetof(struct args, yes)}
 /* clang-format on */
@@ -45,6 +48,7 @@ static const struct args_option serve_options[] = {
 	OPTION_UID_RANGE,
 	OPTION_SESSION,
 	OPTION_SESSIONS,
+	OPTION_AUDIT,
 	{"conformance-fixtures", .kind = ARGS_FLAG, .hidden = true,
 	 .help = "answer the MCP conformance suite's fixture requests",
 	 .offset = offsetof(struct args, fixtures)},
@@ -57,6 +61,7 @@ static const struct args_option exec_options[] = {
 	OPTION_UID_RANGE,
 	OPTION_SESSION,
 	OPTION_SESSIONS,
+	OPTION_AUDIT,
 	{"result", 'r', .kind = ARGS_TEXT, .value = "FILE",
 	 .help = "write the result object (JSON) to FILE", .offset = offsetof(struct args, result)},
 	{"timeout", 't', .kind = ARGS_DURATION, .value = "TIME",
@@ -74,6 +79,7 @@ static const struct args_option run_options[] = {
 	OPTION_UID_RANGE,
 	OPTION_SESSION,
 	OPTION_SESSIONS,
+	OPTION_AUDIT,
 	{"json", 'j', .kind = ARGS_TEXT, .value = "OBJECT",
 	 .help = "arguments as one JSON object; \"-\" reads it from standard input",
 	 .offset = offsetof(struct args, arguments)},
@@ -107,6 +113,26 @@ static const struct args_option sessions_options[] = {
 };
 static const char *const sessions_verbs[] = {"list",	 "resume", "discard", "snapshot",
 					     "rollback", "fork",   "drop",    NULL};
+
+static const struct args_option audit_options[] = {
+	{"last", 'n', .kind = ARGS_TEXT, .value = "N", .help = "show, follow: the last N records",
+	 .offset = offsetof(struct args, last)},
+	{"call", 'c', .kind = ARGS_TEXT, .value = "ID",
+	 .help = "show, follow: records of this call, like c-1",
+	 .offset = offsetof(struct args, call)},
+	{"since", .kind = ARGS_TEXT, .value = "TIME",
+	 .help = "show, follow: from 2h ago on, or from 2026-03-01T09:30 (UTC)",
+	 .offset = offsetof(struct args, since)},
+	{"denied", 'd', .kind = ARGS_FLAG,
+	 .help = "show, follow: what was refused, or met a denial",
+	 .offset = offsetof(struct args, denied)},
+	{"expect", .kind = ARGS_TEXT, .value = "HASH",
+	 .help = "verify: a hash that must be there, kept elsewhere",
+	 .offset = offsetof(struct args, expect)},
+	{"json", 'j', .kind = ARGS_FLAG, .help = "the records as they are; verify: one JSON object",
+	 .offset = offsetof(struct args, json)},
+};
+static const char *const audit_verbs[] = {"verify", "show", "follow", NULL};
 
 static const struct args_option doctor_options[] = {
 	OPTION_WORKSPACE,
@@ -214,6 +240,13 @@ static const char sessions_details[] =
 	"Exit status: 0; 1 failed or in use; 2 wrong usage; 125 an error of the engine; with\n"
 	"resume, that of exec.\n";
 
+static const char audit_details[] =
+	"Where a policy's audit.path is not \"off\", each call and decision is recorded in a\n"
+	"log whose lines are chained by hashes. Without DIR or FILE it is the folder that\n"
+	"TOOLCELL_AUDIT names, else the default one.\n"
+	"\n"
+	"Exit status: 0; 1 changed, or it could not be read; 2 wrong usage; 125 an error.\n";
+
 static const char doctor_details[] =
 	"Tries everything that a cell is made of, says what is missing and how to get it.\n"
 	"Leaves nothing behind. Exit status: 0 when the agent rust-engineer can work here,\n"
@@ -274,6 +307,16 @@ const struct command commands[] = {
 		.verbs = sessions_verbs,
 		.table = {sessions_options, ARRAY_SIZE(sessions_options), .stop = false},
 		.run = command_sessions,
+	},
+	{
+		.name = "audit",
+		.summary = "verify, show and follow the audit log",
+		.synopsis = "(verify | show | follow) [DIR | FILE] [--last N] [--since TIME] "
+			    "[--denied]",
+		.details = audit_details,
+		.verbs = audit_verbs,
+		.table = {audit_options, ARRAY_SIZE(audit_options), .stop = false},
+		.run = command_audit,
 	},
 	{
 		.name = "doctor",

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "cli/audited.h"
 #include "cli/command.h"
 #include "cli/shipped.h"
 #include "cli/ui.h"
@@ -51,6 +52,7 @@ int engine_start(const struct args *args, bool digest, struct session *ret, stru
 		.announce = args->announce,
 		.session = args->session,
 		.sessions = args->sessions,
+		.audit = args->audit,
 		.maintenance = args->maintenance,
 		.beside = args->beside,
 	};
@@ -76,6 +78,7 @@ static int broker_main(struct session *session, const struct args *args,
 		.session_id = session->id[0] ? session->id : NULL,
 		.session_note = session->note[0] ? session->note : NULL,
 		.branch = session->branch,
+		.audit = session->audit ? &session->audit->broker : NULL,
 	};
 
 	/* A driver that closes its end is an error of write(2), not the end of the broker. */
@@ -94,8 +97,14 @@ int engine_fork_broker(struct session *session, const struct args *args,
 {
 	struct err err;
 	pid_t parent = getpid();
-	pid_t pid = fork();
+	pid_t pid;
 
+	if (audited_start(session, &err) < 0) {
+		ui_error(&err);
+		session_abort(session);
+		return CLI_REFUSED;
+	}
+	pid = fork();
 	if (pid < 0) {
 		(void)err_set(&err, errno, "cannot fork the broker");
 		ui_error(&err);

@@ -25,6 +25,7 @@
 
 #include "base/fd.h"
 #include "base/text.h"
+#include "cli/audited.h"
 #include "cli/changes_view.h"
 #include "cli/command.h"
 #include "cli/engine.h"
@@ -45,12 +46,15 @@ struct exec {
 	struct frame_ended ended;
 	const struct image_cell *cell;
 	uint32_t cell_index;
-	bool overlay; /* the cell wants one; the image is gone when that is reported */
-	int signals;  /* signalfd */
-	int signal;   /* that we were told to end by; 0: none */
-	int result;   /* descriptor of --result, or -1 */
-	int summary;  /* memfd for what was changed, or -1 */
-	int record;   /* memfd for what was denied, or -1 */
+	bool overlay;	/* the cell wants one; the image is gone when that is reported */
+	int signals;	/* signalfd */
+	int signal;	/* that we were told to end by; 0: none */
+	int result;	/* descriptor of --result, or -1 */
+	int summary;	/* memfd for what was changed, or -1 */
+	int record;	/* memfd for what was denied, or -1 */
+	bool tells;	/* a person is told what was changed */
+	bool audited;	/* in the audit log, or it has been tried */
+	bool unaudited; /* and the policy says that what is not recorded does not count as done */
 	struct terminal terminals[TERMINAL_N];
 };
 
@@ -146,8 +150,9 @@ static int want_summary(struct exec *x, const struct args *args, struct err *err
 	int r;
 
 	/* What init has moved aside is always told. */
-	if (!direct && (!x->overlay || x->session.id[0] == '\0' ||
-			!(x->result >= 0 || args->verbose || isatty(STDERR_FILENO) == 1)))
+	x->tells = direct || x->result >= 0 || args->verbose || isatty(STDERR_FILENO) == 1;
+	if (!direct &&
+	    (!x->overlay || x->session.id[0] == '\0' || !(x->tells || audited_is_on(&x->session))))
 		return 0;
 	r = fd_memfd_room("toolcell-changes", CHANGES_BYTES_MAX, &x->summary);
 	return r < 0 ? err_set(err, -r, "cannot make a file for what is changed") : 0;
@@ -292,12 +297,34 @@ static int wait_ended(struct exec *x, struct err *err)
 	return r < 0 ? r : 0;
 }
 
-static int write_result(const struct exec *x, const char *tool, struct err *err)
+/* Into the audit log, and what to do where that fails: the result says so, too. */
+static int audit_call(struct exec *x, const struct args *args, char **json, struct err *err)
+{
+	char *current = getcwd(NULL, 0);
+	struct err why = {0};
+	int r = audited_exec(&x->session,
+			     &(struct audited_exec){.result = *json,
+						    .argv = args->operands,
+						    .cwd = exec_env_cwd(current,
+									x->session.workspace)},
+			     &why);
+
+	x->audited = true;
+	free(current);
+	if (r == 0)
+		return 0;
+	x->unaudited = audited_stops(&x->session);
+	ui_line(x->unaudited ? UI_BAD : UI_WARN, x->unaudited ? "error" : "no audit log",
+		"the command ran, and is not recorded: %s", why.text);
+	return broker_result_unrecorded(json, x->unaudited, why.text, err);
+}
+
+static int write_result(struct exec *x, const struct args *args, struct err *err)
 {
 	char *json = NULL;
 	int r;
 
-	if (x->result < 0)
+	if (x->result < 0 && !audited_is_on(&x->session))
 		return 0;
 	r = broker_result_from_frame(
 		&(struct broker_exec){
@@ -305,20 +332,34 @@ static int write_result(const struct exec *x, const char *tool, struct err *err)
 			.cell = x->cell,
 			.ended = &x->ended,
 			.ready = &x->ready,
-			.tool = tool,
+			.tool = args->operands[0],
 			.workspace = x->session.workspace,
 			.session = x->session.id[0] ? x->session.id : NULL,
 			.summary = x->summary,
 			.record = x->record,
 		},
 		&json, err);
-	if (r < 0)
-		return r;
-	r = fd_write_full(x->result, json, strlen(json));
 	if (r == 0)
-		r = fd_write_full(x->result, "\n", 1);
+		r = audit_call(x, args, &json, err);
+	if (r == 0 && x->result >= 0) {
+		r = fd_write_full(x->result, json, strlen(json));
+		if (r == 0)
+			r = fd_write_full(x->result, "\n", 1);
+		if (r < 0)
+			r = err_set(err, -r, "cannot write the result");
+	}
 	free(json);
-	return r < 0 ? err_set(err, -r, "cannot write the result") : 0;
+	return r;
+}
+
+/* The engine failed under the command: what is known is that it began. */
+static void audit_failure(struct exec *x, const struct args *args)
+{
+	struct err why;
+
+	if (audited_is_on(&x->session) && !x->audited &&
+	    audited_exec(&x->session, &(struct audited_exec){.argv = args->operands}, &why) < 0)
+		ui_line(UI_WARN, "no audit log", "%s", why.text);
 }
 
 static int run_call(struct exec *x, const struct args *args, struct err *err)
@@ -340,7 +381,7 @@ static int run_call(struct exec *x, const struct args *args, struct err *err)
 		r = session_wait_ready(&x->session, &x->ready, err);
 	if (r == 0)
 		r = wait_ended(x, err);
-	return r < 0 ? r : write_result(x, args->operands[0], err);
+	return r < 0 ? r : write_result(x, args, err);
 }
 
 /* "2 added, 1 modified, kept in session k3f9abcd: ..." */
@@ -421,9 +462,10 @@ static int report(const struct exec *x, const char *command)
 
 	if (line)
 		ui_line(UI_BAD, label, "%s", line);
-	report_changes(x);
+	if (x->tells)
+		report_changes(x);
 	report_fallback(x);
-	return verdict_exit_code(&x->ended, x->signal);
+	return x->unaudited ? CLI_REFUSED : verdict_exit_code(&x->ended, x->signal);
 }
 
 static int fail(const struct err *err, int code)
@@ -454,6 +496,8 @@ int command_exec(const struct command *self, struct args *args, char **argv)
 	terminal_save(x.terminals);
 	r = run_call(&x, args, &err);
 	terminal_restore(x.terminals);
+	if (r < 0)
+		audit_failure(&x, args);
 	if (r < 0)
 		session_abort(&x.session);
 	else

@@ -26,6 +26,7 @@
 #include "base/data.h"
 #include "base/fd.h"
 #include "base/path.h"
+#include "cli/audited.h"
 #include "cli/cache.h"
 #include "cli/kept.h"
 #include "digest/protocol.h"
@@ -428,6 +429,8 @@ int session_start(const struct session_options *options, struct session *ret, st
 	if (r == 0)
 		r = kept_choose(&o, ret, err);
 	if (r == 0)
+		r = audited_open(&o, ret, err);
+	if (r == 0)
 		r = kept_send_image(ret, err);
 	if (r == 0)
 		r = start_digest(&o, ret, err);
@@ -471,6 +474,7 @@ void session_stop(struct session *session)
 	image_unmap(&session->image);
 	fd_closep(&session->image_fd);
 	kept_end(session);
+	audited_close(session);
 	free(session->workspace);
 	session->workspace = NULL;
 }

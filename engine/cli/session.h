@@ -28,10 +28,13 @@ struct session_options {
 	bool announce;	      /* a driver is to be told what a session that goes on holds */
 	const char *session;  /* ID or ID.BRANCH; "new"; NULL: the last one that fits, else new */
 	const char *sessions; /* where they are kept; NULL: see cli/store.h */
-	bool maintenance;     /* a person's command on changes: a session in use is no obstacle */
-	bool beside;	      /* ... and is not taken even when nobody has it */
+	const char
+		*audit;	  /* folder of the audit log, "default" or "off"; NULL: see cli/audited.c */
+	bool maintenance; /* a person's command on changes: a session in use is no obstacle */
+	bool beside;	  /* ... and is not taken even when nobody has it */
 };
 
+struct audited;
 struct kept;
 
 struct session {
@@ -47,9 +50,10 @@ struct session {
 	pid_t digest_pid;
 	uint32_t broker_uid; /* root mode: what the broker becomes; 0: stay as is */
 	struct kept *kept; /* the session on disk (cli/kept.h); NULL: no tool works on an overlay */
-	char id[16];	   /* of that session, "k3f9abcd"; "" when nothing is kept on disk */
-	uint32_t branch;   /* of it, or of the one in memory, from 1 */
-	char note[160];	   /* what a driver should know of it at the start; "" for nothing */
+	struct audited *audit; /* cli/audited.h; NULL: nothing is recorded */
+	char id[16];	       /* of that session, "k3f9abcd"; "" when nothing is kept on disk */
+	uint32_t branch;       /* of it, or of the one in memory, from 1 */
+	char note[160];	       /* what a driver should know of it at the start; "" for nothing */
 };
 
 /**

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "cli/audited.h"
 #include "cli/kept.h"
 #include "cli/session.h"
 #include "confine/cgroup.h"
@@ -32,6 +33,7 @@
 
 #define LAUNCHER_PATIENCE_S 6
 #define BROKER_PATIENCE_S 3
+#define WRITER_PATIENCE_S 10 /* its last lines may wait for a disk */
 #define BROKER_FILES 4096
 
 #if !defined(TOOLCELL_SANITIZED) /* a sanitizer's runtime needs more */
@@ -203,6 +205,8 @@ static bool wait_for_end(struct session *s, pid_t broker, int signals, int *ret_
 				s->launcher_pid = -1;
 			else if (pid == s->digest_pid)
 				s->digest_pid = -1;
+			else if (s->audit && pid == s->audit->pid)
+				s->audit->pid = -1; /* the broker sees it, and says so */
 			if (pid == broker) {
 				*ret_status = exit_status(status);
 				return true;
@@ -220,11 +224,21 @@ static bool wait_for_end(struct session *s, pid_t broker, int signals, int *ret_
 	}
 }
 
+/* Last of all: it writes down that the others have ended. */
+static void end_writer(struct session *session)
+{
+	audited_let_go(session);
+	if (session->audit && session->audit->pid > 0)
+		(void)reap_or_kill(session->audit->pid, WRITER_PATIENCE_S);
+	audited_close(session);
+}
+
 void session_abort(struct session *session)
 {
 	struct kept *kept = session->kept;
 
 	session->kept = NULL; /* not before the last cell has ended */
+	end_writer(session);
 	session_stop(session);
 	if (session->launcher_pid > 0)
 		(void)reap_or_kill(session->launcher_pid, LAUNCHER_PATIENCE_S);
@@ -251,6 +265,7 @@ int session_supervise(struct session *session, pid_t broker)
 	/* The broker alone may hold these: their end is how the others learn of its death. */
 	fd_closep(&session->launcher_fd);
 	fd_closep(&session->digest_fd);
+	audited_let_go(session);
 	(void)kill(getpid(), SIGCHLD); /* a child may have ended before the mask was set */
 	if (signals < 0 || !wait_for_end(session, broker, signals, &status)) {
 		status = 128 + SIGTERM;
@@ -264,6 +279,7 @@ int session_supervise(struct session *session, pid_t broker)
 		(void)reap_or_kill(session->digest_pid, 1);
 	sweep();
 	kept_end(session);
+	end_writer(session);
 	fd_closep(&signals);
 	return status;
 }

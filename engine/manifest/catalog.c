@@ -337,8 +337,10 @@ static const char *shown_file(json_t *agent)
 
 static json_t *catalog_new(const struct catalog_source *s)
 {
-	return json_pack("{ss so ss s[] so so ss so s[] s[]}", "schema", "toolcell.catalog/1",
-			 "agent", agent_part(s->agent), "policy", s->policy_name, "warnings", "env",
+	return json_pack("{so ss so ss s[] so so ss so s[] s[]}", "audit",
+			 s->audit ? json_incref(s->audit) : json_null(), "schema",
+			 "toolcell.catalog/1", "agent", agent_part(s->agent), "policy",
+			 s->policy_name, "warnings", "env",
 			 s->env ? json_incref(s->env) : json_object(), "pass",
 			 s->pass ? json_incref(s->pass) : json_array(), "home", s->home, "driver",
 			 s->driver ? json_incref(s->driver) : json_array(), "tools", "operator");

@@ -50,6 +50,7 @@ struct catalog_source {
 	 * words; NULL: the workspace is no overlay, so that there is no session.
 	 */
 	json_t *driver;
+	json_t *audit;		 /* the policy's audit log; NULL: none */
 	uint32_t changes_cell;	 /* index of the image cell of tools with "cell": "changes" */
 	uint32_t exclusive_cell; /* ... and with "changes-exclusive" */
 	json_t *changes_limits;	 /* limits of both; NULL: none are told */
@@ -62,8 +63,9 @@ struct catalog_source {
 };
 
 /**
- * catalog_build - what the broker needs: {"schema":"toolcell.catalog/1", ...}
+ * catalog_build - what the broker needs: {"audit":...,"schema":"toolcell.catalog/1", ...}
  *
+ * "audit" comes first: the supervisor, which opens the log, reads it and nothing behind it.
  * "tools" is what the driver has. "operator" is what the person at the command line and the engine
  * itself have besides: the tools for a session's changes, all of them, whatever workspace.driver
  * says; empty without a session.

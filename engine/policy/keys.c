@@ -502,6 +502,7 @@ const struct walk_key policy_keys[] = {
 	{"tools", KEY_MAP, 0, apply_tool, NULL, 0},
 	{"require", KEY_OBJECT, 0, NULL, KEYS(require_keys)},
 	{"denials", KEY_OBJECT, 0, NULL, policy_denials_keys, POLICY_DENIALS_KEYS},
+	{"audit", KEY_OBJECT, 0, NULL, policy_audit_keys, POLICY_AUDIT_KEYS},
 	{"final", KEY_LIST, 0, apply_final, NULL, 0},
 };
 const size_t policy_n_keys = ARRAY_SIZE(policy_keys);

@@ -165,6 +165,7 @@ static void set_defaults(struct policy *policy)
 	policy->private_uid = (struct policy_value){0, false, nowhere};
 	policy->observe = (struct policy_value){IMAGE_OBSERVE_N - 1 - IMAGE_OBSERVE_OPENS, false,
 						nowhere};
+	policy_audit_defaults(&policy->audit);
 }
 
 static int apply_source(struct policy *policy, uint32_t source, struct err *err)
@@ -278,10 +279,13 @@ int policy_load(const char *name_or_file, const char *const *dirs, struct policy
 
 void policy_fini(struct policy *policy)
 {
-	struct policy_names *lists[] = {&policy->groups,  &policy->allow,   &policy->deny,
-					&policy->sockets, &policy->env_set, &policy->env_pass,
-					&policy->cgroup,  &policy->finals,  &policy->driver,
-					&policy->absent,  &policy->protect, &policy->scratch};
+	struct policy_names *lists[] = {&policy->groups,	&policy->allow,
+					&policy->deny,		&policy->sockets,
+					&policy->env_set,	&policy->env_pass,
+					&policy->cgroup,	&policy->finals,
+					&policy->driver,	&policy->absent,
+					&policy->protect,	&policy->scratch,
+					&policy->audit.names,	&policy->audit.patterns};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		free(lists[i]->at);

@@ -121,6 +121,29 @@ struct policy_tool {
 	struct policy_origin origin;
 };
 
+enum policy_audit_arguments { POLICY_AUDIT_DIGEST, POLICY_AUDIT_TEXT, POLICY_AUDIT_ARGUMENTS_N };
+/* In order, strictest first. */
+enum policy_audit_sync { POLICY_AUDIT_SYNC_CALL, POLICY_AUDIT_SYNC_NONE, POLICY_AUDIT_SYNC_N };
+enum policy_audit_full { POLICY_AUDIT_STOP, POLICY_AUDIT_CONTINUE, POLICY_AUDIT_FULL_N };
+
+#define POLICY_AUDIT_OFF "off"
+#define POLICY_AUDIT_DEFAULT "default"
+#define POLICY_AUDIT_PATH_MAX 1024U
+#define POLICY_AUDIT_PATTERNS_MAX 64U
+#define POLICY_AUDIT_SIZE_MAX (1ULL << 40)
+
+struct policy_audit {
+	const char *path; /* POLICY_AUDIT_OFF, POLICY_AUDIT_DEFAULT, or absolute */
+	struct policy_origin path_origin;
+	struct policy_value arguments; /* enum policy_audit_arguments */
+	struct policy_value sync;      /* enum policy_audit_sync */
+	struct policy_value full;      /* enum policy_audit_full */
+	struct policy_value rotate_size;
+	struct policy_value rotate_keep;
+	struct policy_names names; /* whose values are masked */
+	struct policy_names patterns;
+};
+
 enum policy_socket {
 	POLICY_SOCKET_UNIX = 1U << 0,
 	POLICY_SOCKET_INET = 1U << 1,
@@ -160,6 +183,7 @@ struct policy {
 	struct policy_names finals;
 	struct policy_value observe; /* index of policy_observe_names */
 	struct policy_names absent;
+	struct policy_audit audit;
 	/* Every text above that is not in a source's JSON. */
 	char **texts;
 	size_t n_texts;
@@ -246,11 +270,19 @@ enum image_observe policy_observe(const struct policy *policy, const struct poli
 /** policy_absent - /denials/absent with variables expanded, a line each; @ret: malloc'ed */
 MUST_USE int policy_absent(const struct policy *policy, struct policy_inputs *inputs, char **ret,
 			   struct err *err);
+/** policy_audit_defaults - of a policy that says nothing of it */
+void policy_audit_defaults(struct policy_audit *audit);
+
+/** policy_audit_is_fixed - the command line cannot move the log, or switch it off */
+bool policy_audit_is_fixed(const struct policy *policy);
 
 /* Words of the file format. */
 extern const char *const policy_observe_names[IMAGE_OBSERVE_N];
 extern const char *const policy_workspace_names[POLICY_WORKSPACE_N];
 extern const char *const policy_fallback_names[IMAGE_FALLBACK_N];
+extern const char *const policy_audit_arguments_names[POLICY_AUDIT_ARGUMENTS_N];
+extern const char *const policy_audit_sync_names[POLICY_AUDIT_SYNC_N];
+extern const char *const policy_audit_full_names[POLICY_AUDIT_FULL_N];
 const char *policy_limit_name(enum policy_limit limit);
 /** policy_limit_text - as a file would say it: "4GiB", "10min", "512", "0.5"; "none" */
 void policy_limit_text(enum policy_limit limit, uint64_t value, char *dst, size_t cap);

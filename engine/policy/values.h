@@ -31,4 +31,8 @@ extern const struct walk_key policy_denials_keys[];
 #define POLICY_WORKSPACE_KEYS 7U
 extern const struct walk_key policy_workspace_keys[];
 
+/* audit.c */
+#define POLICY_AUDIT_KEYS 6U
+extern const struct walk_key policy_audit_keys[];
+
 #endif

@@ -263,6 +263,34 @@ static json_t *driver_json(const struct policy *policy)
 	return words;
 }
 
+static json_t *names_json(const struct policy_names *names)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < names->n; i++)
+		if (json_array_append_new(list, json_string(names->at[i].name)) < 0) {
+			json_decref(list);
+			return NULL;
+		}
+	return list;
+}
+
+/* What cli/audit_open.c and the broker read. */
+static json_t *audit_json(const struct policy *policy)
+{
+	const struct policy_audit *a = &policy->audit;
+	char rule[512];
+
+	return json_pack("{ss sb sb sb sI sI so so sb ss}", "path", a->path, "text",
+			 a->arguments.value == POLICY_AUDIT_TEXT, "sync",
+			 a->sync.value == POLICY_AUDIT_SYNC_CALL, "stop",
+			 a->full.value == POLICY_AUDIT_STOP, "rotate_bytes",
+			 (json_int_t)a->rotate_size.value, "keep", (json_int_t)a->rotate_keep.value,
+			 "names", names_json(&a->names), "patterns", names_json(&a->patterns),
+			 "fixed", policy_audit_is_fixed(policy), "rule",
+			 policy_where(policy, a->path_origin, rule, sizeof(rule)));
+}
+
 static int environment_json(const struct policy_plan *plan, json_t **ret_env, json_t **ret_pass,
 			    struct err *err)
 {
@@ -295,9 +323,10 @@ int compile_catalog(struct compile *c, struct err *err)
 	bool overlay = c->policy.workspace.value == POLICY_WORKSPACE_OVERLAY;
 	json_t *driver = overlay ? driver_json(&c->policy) : NULL;
 	json_t *limits = limits_json(policy_effective_limits(&c->policy, NULL));
+	json_t *audit = audit_json(&c->policy);
 	int r = environment_json(&c->plan, &env, &pass, err);
 
-	if (r == 0 && ((overlay && !driver) || !limits))
+	if (r == 0 && ((overlay && !driver) || !limits || !audit))
 		r = err_set(err, ENOMEM, "cannot build the catalog");
 	if (r == 0)
 		r = catalog_build(
@@ -309,6 +338,7 @@ int compile_catalog(struct compile *c, struct err *err)
 				.pass = pass,
 				.home = c->plan.home,
 				.driver = driver,
+				.audit = audit,
 				.changes_cell = changes_cell(c, POLICY_CHANGES_READ),
 				.exclusive_cell = changes_cell(c, POLICY_CHANGES_WRITE),
 				.changes_limits = limits,
@@ -320,6 +350,7 @@ int compile_catalog(struct compile *c, struct err *err)
 	json_decref(pass);
 	json_decref(driver);
 	json_decref(limits);
+	json_decref(audit);
 	return r;
 }
 

@@ -48,6 +48,11 @@ static json_t *limit_shown(size_t limit, uint64_t value)
 	return json_string(text);
 }
 
+static json_t *size_shown(uint64_t bytes)
+{
+	return limit_shown(POLICY_LIMIT_MEMORY, bytes);
+}
+
 static json_t *limits_json(const struct policy *policy, const struct policy_value *limits, bool all)
 {
 	json_t *out = json_object();
@@ -170,6 +175,30 @@ static void add_workspace(json_t *out, const struct policy *p)
 				  value_json(p, &p->sync, json_boolean(p->sync.value)));
 }
 
+static void add_audit(json_t *out, const struct policy *p)
+{
+	const struct policy_audit *a = &p->audit;
+
+	(void)json_object_set_new(out, "audit",
+				  json_pack("{ss so}", "value", a->path, "from",
+					    from(p, a->path_origin)));
+	(void)json_object_set_new(
+		out, "audit.arguments",
+		value_json(p, &a->arguments,
+			   json_string(policy_audit_arguments_names[a->arguments.value])));
+	(void)json_object_set_new(out, "audit.sync",
+				  value_json(p, &a->sync,
+					     json_string(policy_audit_sync_names[a->sync.value])));
+	(void)json_object_set_new(out, "audit.full",
+				  value_json(p, &a->full,
+					     json_string(policy_audit_full_names[a->full.value])));
+	(void)json_object_set_new(out, "audit.rotate.size",
+				  value_json(p, &a->rotate_size, size_shown(a->rotate_size.value)));
+	(void)json_object_set_new(out, "audit.rotate.keep",
+				  value_json(p, &a->rotate_keep,
+					     json_integer((json_int_t)a->rotate_keep.value)));
+}
+
 json_t *show_policy_json(const struct policy *p, const struct policy_plan *plan)
 {
 	static const char *const proc[] = {"none", "pid", "masked"};
@@ -198,11 +227,15 @@ json_t *show_policy_json(const struct policy *p, const struct policy_plan *plan)
 		{"workspace.driver", offsetof(struct policy, driver)},
 		{"workspace.protect", offsetof(struct policy, protect)},
 		{"workspace.scratch", offsetof(struct policy, scratch)},
+		{"audit.mask.names", offsetof(struct policy, audit.names)},
+		{"audit.mask.patterns", offsetof(struct policy, audit.patterns)},
 		{"final", offsetof(struct policy, finals)},
 	};
 
 	if (out)
 		add_workspace(out, p);
+	if (out)
+		add_audit(out, p);
 	for (size_t i = 0; out && i < ARRAY_SIZE(lists); i++)
 		(void)json_object_set_new(out, lists[i].name,
 					  names_json(p, (const void *)((const char *)p +
@@ -314,12 +347,19 @@ static void print_text(json_t *shown)
 					     "workspace.sync",
 					     "network",
 					     "proc",
-					     "pts"};
-	static const char *const lists[] = {"syscalls.groups",	 "syscalls.allow",
-					    "syscalls.deny",	 "syscalls.sockets",
-					    "environment.set",	 "environment.pass",
-					    "workspace.driver",	 "workspace.protect",
-					    "workspace.scratch", "final"};
+					     "pts",
+					     "audit",
+					     "audit.arguments",
+					     "audit.sync",
+					     "audit.full",
+					     "audit.rotate.size",
+					     "audit.rotate.keep"};
+	static const char *const lists[] = {"syscalls.groups",	   "syscalls.allow",
+					    "syscalls.deny",	   "syscalls.sockets",
+					    "environment.set",	   "environment.pass",
+					    "workspace.driver",	   "workspace.protect",
+					    "workspace.scratch",   "audit.mask.names",
+					    "audit.mask.patterns", "final"};
 	const char *description = json_string_value(json_object_get(shown, "description"));
 	const char *name;
 	json_t *value;

@@ -101,6 +101,7 @@ struct rpc {
 	/* MCP, legacy era */
 	const struct mcp_version *version; /* NULL before initialize */
 	int log_level;
+	json_t *client;		   /* what it says of itself: {"name", "version"}; NULL: nothing */
 	struct fixtures *fixtures; /* NULL unless config.fixtures */
 };
 

@@ -211,6 +211,7 @@ static bool check_modern(struct mcp_request *req)
 			  MCP_META "clientCapabilities");
 		return false;
 	}
+	mcp_note_client(req->rpc, json_object_get(req->meta, MCP_META "clientInfo"));
 	req->log_level = level ? mcp_log_level(parse_string(level)) : LOG_NONE;
 	if (level && req->log_level == LOG_NONE) {
 		mcp_error(req, MCP_INVALID_PARAMS, NULL,

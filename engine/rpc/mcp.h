@@ -80,6 +80,8 @@ void mcp_log(struct mcp_request *req, const char *level, json_t *data);
 void mcp_end(struct rpc *rpc);
 void mcp_initialize(struct mcp_request *req);
 void mcp_discover(struct mcp_request *req);
+/** mcp_note_client - remember what a clientInfo says; anything else is no news */
+void mcp_note_client(struct rpc *rpc, json_t *info);
 void mcp_ping(struct mcp_request *req);
 void mcp_set_level(struct mcp_request *req);
 void mcp_listen(struct mcp_request *req);

@@ -7,6 +7,9 @@
 
 #include "rpc/fixtures.h"
 #include "rpc/mcp.h"
+#include "rpc/parse.h"
+
+#define CLIENT_WORD_BYTES ((size_t)128)
 
 const struct mcp_version mcp_versions[] = {
 	{"2025-11-25", false},
@@ -41,6 +44,36 @@ static json_t *capabilities(const struct rpc *rpc)
 	return all;
 }
 
+/* Words of a driver's about itself, which nobody can check: short ones are kept, for the record. */
+static json_t *short_word(json_t *value)
+{
+	const char *text = parse_string(value);
+	size_t len = text ? strnlen(text, CLIENT_WORD_BYTES) : 0;
+
+	while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
+		len--;
+	return text ? json_stringn(text, len) : json_null();
+}
+
+void mcp_note_client(struct rpc *rpc, json_t *info)
+{
+	json_t *client;
+
+	if (!json_is_object(info))
+		return;
+	client = json_pack("{s:o, s:o}", "name", short_word(json_object_get(info, "name")),
+			   "version", short_word(json_object_get(info, "version")));
+	if (!client)
+		return; /* without memory it stays unnamed */
+	json_decref(rpc->client);
+	rpc->client = client;
+}
+
+json_t *rpc_client(const struct rpc *rpc)
+{
+	return rpc->client;
+}
+
 void mcp_initialize(struct mcp_request *req)
 {
 	const struct rpc_config *config = &req->rpc->config;
@@ -57,6 +90,7 @@ void mcp_initialize(struct mcp_request *req)
 		if (strcmp(mcp_versions[i].name, wish) == 0)
 			version = &mcp_versions[i];
 	req->rpc->version = version;
+	mcp_note_client(req->rpc, json_object_get(req->params, "clientInfo"));
 	mcp_reply(req,
 		  json_pack("{s:s, s:o, s:{s:s, s:s, s:s}, s:s*}", "protocolVersion", version->name,
 			    "capabilities", capabilities(req->rpc), "serverInfo", "name",

@@ -168,6 +168,7 @@ void rpc_free(struct rpc *rpc)
 		next = call->next;
 		call_free(call);
 	}
+	json_decref(rpc->client);
 	fixtures_free(rpc->fixtures);
 	lines_fini(&rpc->lines);
 	free(rpc);

@@ -137,6 +137,9 @@ void rpc_resource_finish(struct rpc_call *call, const char *data, size_t len, co
 /** rpc_resource_fail - there are none, and why; @call is gone afterwards */
 void rpc_resource_fail(struct rpc_call *call, const char *text);
 
+/** rpc_client - the name and version that the driver gives itself; borrowed, NULL: none (MCP only) */
+json_t *rpc_client(const struct rpc *rpc);
+
 /**
  * rpc_log - a log message for the driver, as its era and level allow
  * @level: an RFC 5424 name: "debug", "info", "notice", "warning", "error"

@@ -237,6 +237,7 @@ def check_ended(result):
     ended = result["ended"]
     need(ended.get("cause") in CAUSES, "ended.cause", ended)
     not_started = ended["cause"] == "exit" and ended.get("exit_code") in (126, 127)
+    not_started = not_started or "audit" in result["enforced"]["missing"]  # ... or ran, and is not recorded
     need(result["status"] in STATUS_OF_CAUSE[ended["cause"]] + (("error",) if not_started else ()),
          "status fits the cause", [result["status"], ended])
     if ended["cause"] == "exit":
@@ -428,6 +429,9 @@ class CellTest(unittest.TestCase):
         self.sessions = Path(tempfile.mkdtemp(prefix="sessions-"))
         self.addCleanup(self.remove_sessions)
         os.environ["TOOLCELL_SESSIONS"] = str(self.sessions)
+        self.audit = Path(tempfile.mkdtemp(prefix="audit-"))
+        self.addCleanup(shutil.rmtree, self.audit, ignore_errors=True)
+        os.environ["TOOLCELL_AUDIT"] = str(self.audit)
         self.workspace = Path(tempfile.mkdtemp(prefix="ws-"))
         self.addCleanup(shutil.rmtree, self.workspace, ignore_errors=True)
         for name, text in self.files.items():

@@ -11,7 +11,7 @@ import re
 import subprocess
 from pathlib import Path
 
-FLOORS = {"base": 0, "wire": 1, "confine": 2, "workspace": 3, "cell": 4, "init": 4, "policy": 4, "manifest": 4,
+FLOORS = {"base": 0, "wire": 1, "confine": 2, "audit": 3, "workspace": 3, "cell": 4, "init": 4, "policy": 4, "manifest": 4,
           "digest": 4, "egress": 4, "launch": 5, "policyc": 5, "rpc": 5, "broker": 6, "cli": 7}
 FILE_LINES_MAX = 700
 FUNCTION_LINES_MAX = 60

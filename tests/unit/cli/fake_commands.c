@@ -31,6 +31,11 @@ int command_changes(const struct command *self, struct args *args, char **argv)
 	return command_serve(self, args, argv);
 }
 
+int command_audit(const struct command *self, struct args *args, char **argv)
+{
+	return command_serve(self, args, argv);
+}
+
 int command_sessions(const struct command *self, struct args *args, char **argv)
 {
 	return command_serve(self, args, argv);
