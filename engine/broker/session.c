@@ -41,6 +41,7 @@ static int load_catalog(struct broker *b, struct err *err)
 	if (!b->policy)
 		return err_set(err, EINVAL, "the policy image's catalog names no policy");
 	b->agent = json_string_value(json_object_get(json_object_get(b->catalog, "agent"), "name"));
+	consents_init(b);
 	return 0;
 }
 
@@ -73,6 +74,7 @@ int broker_init(struct broker *b, const struct broker_config *config, struct err
 void broker_fini(struct broker *b)
 {
 	calls_free_all(b);
+	consents_fini(b);
 	resources_fini(b);
 	branches_fini(b);
 	queue_fini(&b->queue);
