@@ -66,11 +66,13 @@ static bool goes_on(char c)
 	       c == '_' || c == '-' || c == '.';
 }
 
-/* The path as it stands, for one with blanks in it. */
+/* The path as it stands, for one that words are cut at. */
 static bool is_quoted_in(const char *text, const char *path)
 {
 	size_t len = strlen(path);
 
+	if (!path[strcspn(path, CUTS)])
+		return false;
 	for (const char *at = strstr(text, path); at; at = strstr(at + 1, path))
 		if (!goes_on(at[len]) && (at == text || (!goes_on(at[-1]) && at[-1] != '/')))
 			return true;
