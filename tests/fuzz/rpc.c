@@ -133,8 +133,8 @@ static void on_send(void *ctx, const char *line, size_t len)
 	json_decref(value);
 }
 
-static const struct rpc_ops ops = {on_call,	 on_cancel, on_tools,  on_known,
-				   on_resources, on_read,   on_status, on_send, NULL, on_answered};
+static const struct rpc_ops ops = {on_call, on_cancel, on_tools, on_known, on_resources,
+				   on_read, on_status, on_send,	 NULL,	   on_answered};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
