@@ -75,7 +75,7 @@ void consent_leave(struct call *c)
 	c->broker->consents.held--;
 	c->broker->queued--;
 	c->broker->queued_bytes -= c->bytes;
-	c->consent.asked = false;
+	c->consent.asked = 0;
 	c->state = CALL_QUEUED; /* whoever called goes on from here, uncounted */
 }
 
@@ -83,7 +83,7 @@ void consent_leave(struct call *c)
 static void release(struct call *c)
 {
 	c->broker->consents.held--;
-	c->consent.asked = false;
+	c->consent.asked = 0;
 	c->state = CALL_QUEUED;
 }
 
@@ -199,7 +199,7 @@ static void take_answer(struct call *c, uint32_t bits, const struct rpc_answer *
 
 static bool asks_the_same(const struct call *other, const struct call *c, uint32_t bits)
 {
-	uint32_t theirs = consent_missing(other) & bits;
+	uint32_t theirs = other->consent.asked & bits;
 
 	return (theirs & CONSENT_PATHS) ||
 	       ((theirs & CONSENT_TOOL) && strcmp(other->tool_name, c->tool_name) == 0);
@@ -211,8 +211,7 @@ static bool is_asked_already(struct call *c, uint32_t bits)
 	int64_t now = loop_now_ms();
 
 	for (const struct call *other = c->broker->first; other; other = other->next)
-		if (other != c && other->state == CALL_HELD && other->consent.asked &&
-		    asks_the_same(other, c, bits))
+		if (other != c && other->state == CALL_HELD && asks_the_same(other, c, bits))
 			return true;
 	if (!consent_pending_asks(c, bits, now))
 		return false;
@@ -260,7 +259,7 @@ static int ask_now(struct call *c, uint32_t bits, const char *message)
 
 	if (r < 0)
 		return r;
-	c->consent.asked = true;
+	c->consent.asked = bits;
 	c->consent.deadline_ms = loop_now_ms() + c->broker->consents.timeout_ms;
 	return 0;
 }
@@ -406,11 +405,9 @@ void consent_begin(struct call *c, const struct call_request *request)
 
 void consent_answered(struct call *c, const struct rpc_answer *answer)
 {
-	uint32_t bits = consent_missing(c);
-
-	if (c->state != CALL_HELD || !c->consent.asked)
-		return;
-	take_answer(c, bits, answer);
+	/* By what was asked: a no to something that is granted meanwhile is still one to this call. */
+	if (c->state == CALL_HELD && c->consent.asked)
+		take_answer(c, c->consent.asked, answer);
 }
 
 void consent_tick(struct call *c, int64_t now_ms)
@@ -420,7 +417,7 @@ void consent_tick(struct call *c, int64_t now_ms)
 	if (!c->consent.asked)
 		try_ask(c);
 	else if (now_ms >= c->consent.deadline_ms)
-		refuse(c, consent_missing(c), CONSENT_TIMEOUT, NULL);
+		refuse(c, c->consent.asked, CONSENT_TIMEOUT, NULL);
 }
 
 int64_t consent_deadline(const struct call *c)
@@ -431,9 +428,16 @@ int64_t consent_deadline(const struct call *c)
 
 void consent_driver_gone(struct broker *b)
 {
-	for (struct call *c = b->first; c; c = c->next)
-		if (c->state == CALL_HELD)
-			consent_refuse(c, consent_missing(c), CONSENT_NOBODY, NULL);
+	for (struct call *c = b->first; c; c = c->next) {
+		uint32_t bits = c->consent.asked ? c->consent.asked : consent_missing(c);
+
+		if (c->state != CALL_HELD)
+			continue;
+		if (bits)
+			consent_refuse(c, bits, CONSENT_NOBODY, NULL);
+		else
+			release(c);
+	}
 }
 
 bool consent_choose_cell(struct call *c)

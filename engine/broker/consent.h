@@ -82,7 +82,7 @@ struct call_consent {
 	uint32_t once;	/* bits granted to this call alone */
 	uint32_t fresh; /* bits that this call's own answer granted */
 	uint32_t had;	/* paths of the cell that it ran in */
-	bool asked;	/* the question is open */
+	uint32_t asked; /* bits of the question that is open; 0: none is */
 	struct consent_key key;
 	int64_t deadline_ms; /* asked: when "no answer" becomes the answer */
 	int64_t turn_ms; /* not asked: when it waits no longer for the question before it; 0: unset */

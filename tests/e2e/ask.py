@@ -189,6 +189,36 @@ class Legacy(AskTest):
         self.assertLess(time.monotonic() - began, 5)
         self.assertFalse((self.workspace / "never").exists())
 
+    def test_an_end_of_input_that_waits_for_answers_waits_for_no_person(self):
+        engine = self.asking()
+        call = engine.start_call("Bash", {"command": "touch never"})
+        self.question(engine)
+        engine.send({"type": "ping"})  # the last line is a script's, which reads what is still to come
+        engine.end_input()
+        self.assertRefused(engine.finish_call(call), "#/tools/Bash/ask", "nobody can be asked")
+        self.assertEqual(engine.wait(10), 0)
+
+    def test_a_no_to_what_is_granted_meanwhile_is_still_a_no(self):
+        engine = self.asking()
+        first = engine.start_call("Bash", {"command": "touch never"})
+        question = self.question(engine)
+        modern = {"io.modelcontextprotocol/protocolVersion": MODERN,
+                  "io.modelcontextprotocol/clientCapabilities": FORM}
+        engine.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": first}})
+        reply = engine.answer(engine.request("tools/call", {"name": "Bash", "arguments": {"command": "echo 1"},
+                                                            "_meta": modern}))["result"]
+        self.assertEqual(reply["resultType"], "input_required")
+        first = engine.start_call("Bash", {"command": "touch never"})
+        question = self.question(engine)  # after as long as a modern question holds up others
+        done = engine.request("tools/call", {"name": "Bash", "arguments": {"command": "echo 1"}, "_meta": modern,
+                                             "requestState": reply["requestState"],
+                                             "inputResponses": {"consent": {"action": "accept",
+                                                                            "content": {"call": "session"}}}})
+        self.assertOk(engine.finish_call(done))
+        self.answer(engine, question, "decline")
+        self.assertRefused(engine.finish_call(first), "#/tools/Bash/ask", "has declined")
+        self.assertFalse((self.workspace / "never").exists())
+
     def test_a_second_and_a_foreign_answer_are_ignored_and_noted(self):
         engine = self.asking()
         for made_up in ("ask-1", "ask-" + "0" * 32, 7, None):
