@@ -174,10 +174,9 @@ static void refuse(struct call *c, uint32_t bits, enum consent_refusal why, cons
 static void take_answer(struct call *c, uint32_t bits, const struct rpc_answer *answer)
 {
 	static const enum consent_refusal whys[] = {
-		[RPC_ACCEPTED] = CONSENT_MALFORMED,
-		[RPC_DECLINED] = CONSENT_DECLINED,
-		[RPC_DISMISSED] = CONSENT_DISMISSED,
-		[RPC_MALFORMED] = CONSENT_MALFORMED,
+		[RPC_ACCEPTED] = CONSENT_MALFORMED,   [RPC_DECLINED] = CONSENT_DECLINED,
+		[RPC_DISMISSED] = CONSENT_DISMISSED,  [RPC_MALFORMED] = CONSENT_MALFORMED,
+		[RPC_UNANSWERED] = CONSENT_MALFORMED,
 	};
 	uint32_t session = 0;
 	uint32_t once = 0;
@@ -365,6 +364,8 @@ static bool take_retry(struct call *c)
 	if (!state)
 		return true;
 	bits = consent_pending_take(c, state);
+	if (answer.action == RPC_UNANSWERED)
+		return true; /* it is asked again, and the first question is void */
 	if (bits == 0 && missing == 0)
 		return true; /* an answer that nobody needs any more */
 	/* Held for as long as it takes, so that a refusal is counted like others. */

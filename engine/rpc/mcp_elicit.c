@@ -203,6 +203,6 @@ const char *rpc_call_state(const struct rpc_call *call, struct rpc_answer *ret)
 
 	if (!call->state && !call->responses)
 		return NULL;
-	*ret = response ? read_answer(response) : malformed("the question was not answered");
+	*ret = response ? read_answer(response) : (struct rpc_answer){.action = RPC_UNANSWERED};
 	return state ? state : "";
 }

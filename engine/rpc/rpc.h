@@ -40,8 +40,9 @@ enum rpc_ask {
 enum rpc_action {
 	RPC_ACCEPTED, /* the form was sent; its content still has to be read */
 	RPC_DECLINED,
-	RPC_DISMISSED, /* closed without a choice; MCP calls it "cancel" */
-	RPC_MALFORMED, /* no answer that the protocol knows */
+	RPC_DISMISSED,	/* closed without a choice; MCP calls it "cancel" */
+	RPC_MALFORMED,	/* no answer that the protocol knows */
+	RPC_UNANSWERED, /* a call that has come again without one */
 };
 
 struct rpc_answer {

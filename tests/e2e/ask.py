@@ -421,11 +421,22 @@ class Modern(AskTest):
                 first = self.first(engine, arguments)
                 result = engine.finish_call(self.again(engine, arguments, first, action, word))
                 self.assertRefused(result, "#/tools/Bash/ask", words)
-        first = self.first(engine, arguments)
-        call = engine.request("tools/call", {"name": "Bash", "arguments": arguments,
-                                             "requestState": first["requestState"]})
-        self.assertRefused(engine.finish_call(call), "#/tools/Bash/ask", "could not be read")
         self.assertFalse((self.workspace / "never").exists())
+
+    def test_who_comes_again_without_an_answer_is_asked_again(self):
+        engine = self.asking(MODERN)
+        arguments = {"command": "echo ran"}
+        first = self.first(engine, arguments)
+        for responses in ({}, {"inputResponses": {}}, {"inputResponses": {"other": {"action": "accept"}}}):
+            call = engine.request("tools/call", {"name": "Bash", "arguments": arguments,
+                                                 "requestState": first["requestState"], **responses})
+            again = engine.answer(call)["result"]
+            self.assertEqual(again["resultType"], "input_required")
+            self.assertNotEqual(again["requestState"], first["requestState"])
+            result = engine.finish_call(self.again(engine, arguments, first))
+            self.assertRefused(result, "#/tools/Bash/ask", "belongs to no open question")
+            first = again
+        self.assertOk(engine.finish_call(self.again(engine, arguments, first)))
 
     def test_an_answer_is_good_once_and_for_the_same_call(self):
         engine = self.asking(MODERN)

@@ -130,10 +130,9 @@ static void on_answered(void *ctx, struct rpc_call *call, const struct rpc_answe
 void driver_show(const struct rpc_answer *given, char *dst, size_t cap)
 {
 	static const char *const words[] = {
-		[RPC_ACCEPTED] = "accept",
-		[RPC_DECLINED] = "decline",
-		[RPC_DISMISSED] = "cancel",
-		[RPC_MALFORMED] = "malformed",
+		[RPC_ACCEPTED] = "accept",	 [RPC_DECLINED] = "decline",
+		[RPC_DISMISSED] = "cancel",	 [RPC_MALFORMED] = "malformed",
+		[RPC_UNANSWERED] = "unanswered",
 	};
 	char *content = given->content ? json_dumps(given->content, JSON_COMPACT) : NULL;
 

@@ -256,10 +256,10 @@ Test(elicit, a_modern_answer_without_state_or_without_answer_is_none)
 		const char *state;
 		const char *shown;
 	} rows[] = {
-		{",\"requestState\":\"s\"", "s", "malformed"},
-		{",\"requestState\":\"s\",\"inputResponses\":{}", "s", "malformed"},
+		{",\"requestState\":\"s\"", "s", "unanswered"},
+		{",\"requestState\":\"s\",\"inputResponses\":{}", "s", "unanswered"},
 		{",\"requestState\":\"s\",\"inputResponses\":{\"other\":{\"action\":\"accept\"}}",
-		 "s", "malformed"},
+		 "s", "unanswered"},
 		{",\"requestState\":\"s\",\"inputResponses\":{\"consent\":true}", "s", "malformed"},
 		{",\"requestState\":7,\"inputResponses\":{\"consent\":{\"action\":\"decline\"}}",
 		 "", "decline"},
