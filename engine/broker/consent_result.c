@@ -77,6 +77,38 @@ static int append_remedy(const struct call *c, uint32_t bit, enum consent_refusa
 		c->broker->policy, c->tool_name);
 }
 
+/* What would have to stand in a policy for nobody to be asked; NULL without memory. */
+static json_t *fragment_of(const struct call *c, uint32_t bit)
+{
+	const struct consent_path *path = path_of(c, bit);
+
+	return path ? json_loads(path->fragment, 0, NULL)
+		    : json_pack("{s:{s:{s:b}}}", "tools", c->tool_name, "ask", 0);
+}
+
+static bool is_open(const struct call *c, uint32_t bit)
+{
+	const struct consent_path *path = path_of(c, bit);
+	struct origins origins = origins_of(c->broker, c->tool_name);
+	char pointer[128];
+
+	(void)snprintf(pointer, sizeof(pointer), path ? "/filesystem/%s" : "/tools/%.64s/ask",
+		       !path	     ? c->tool_name
+		       : path->write ? "write"
+				     : "read");
+	return origins_are_open(&origins, pointer);
+}
+
+/* The policy's side of a denial. Return: 0 or -ENOMEM. */
+static int amend(const struct call *c, json_t *denial, uint32_t bit)
+{
+	if (json_object_set_new(denial, "rule", json_string(rule_of(c, bit))) < 0 ||
+	    json_object_set_new(denial, "fragment", fragment_of(c, bit)) < 0 ||
+	    json_object_set_new(denial, "open", json_boolean(is_open(c, bit))) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
 static void refuse_one(struct call *c, uint32_t bit, enum consent_refusal why, const char *text)
 {
 	const struct consent_path *path = path_of(c, bit);
@@ -88,6 +120,7 @@ static void refuse_one(struct call *c, uint32_t bit, enum consent_refusal why, c
 			   : path->write ? "write"
 					 : "read",
 			   object_of(c, bit), rule_of(c, bit), remedy.data, text);
+	(void)!amend(c, json_array_get(c->denials, json_array_size(c->denials) - 1), bit);
 	buf_fini(&remedy);
 }
 
@@ -192,7 +225,7 @@ static int explain(const struct call *c, json_t *denial, uint32_t bit)
 					  "asked to grant it")
 		      : append_remedy(c, bit, CONSENT_NOBODY, &remedy);
 
-	if (r < 0 || json_object_set_new(denial, "rule", json_string(rule_of(c, bit))) < 0 ||
+	if (r < 0 || amend(c, denial, bit) < 0 ||
 	    json_object_set_new(denial, "remedy", json_string(remedy.data)) < 0)
 		return -ENOMEM;
 	return 0;

@@ -318,9 +318,9 @@ struct text_parts {
 	const char *data_error; /* NULL without */
 	bool over_quota;
 	const char *granted; /* lines of ours; NULL without */
-	const char *policy; /* NULL: a failure speaks for itself (the digest has explained it) */
-	bool network;	    /* the cell has one */
-	bool recorded;	    /* what the tool was denied stands in @denials */
+	const char *policy;  /* NULL: a failure speaks for itself (the digest has explained it) */
+	bool network;	     /* the cell has one */
+	bool recorded;	     /* what the tool was denied stands in @denials */
 	json_t *denials;
 	const struct frame_ended *ended;
 };

@@ -143,6 +143,8 @@ class Legacy(AskTest):
                 result = engine.bash("touch never")
                 self.assertRefused(result, "#/tools/Bash/ask", "nobody can be asked here")
                 self.assertIn('{"tools": {"Bash": {"ask": false}}}', result["denials"][0]["remedy"])
+                self.assertEqual(result["denials"][0]["fragment"], {"tools": {"Bash": {"ask": False}}})
+                self.assertEqual((result["denials"][0]["open"], result["denials"][0]["relevance"]), (True, "cause"))
                 self.assertEqual(engine.questions, [])
         self.assertFalse((self.workspace / "never").exists())
 
