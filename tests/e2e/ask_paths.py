@@ -137,7 +137,7 @@ class Paths(AskTest):
             self.answer_form(engine, self.question(engine), "session")
             self.assertOk(engine.finish_call(call))
             seen[n] = str(n)
-            result = engine.bash(tries)
+            result = engine.bash(f"# {n}\n{tries}")  # the same call again would be asked about
             self.assertEqual(result["stdout"]["text"], "".join(seen))
 
     def test_a_denial_says_to_call_again_and_that_call_is_asked_about(self):
