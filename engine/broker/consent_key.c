@@ -82,16 +82,19 @@ static size_t bytes_of(const struct consents *s)
 	return n;
 }
 
-/* A free place, and room for @bytes beside the others. */
+/* A free place, and room for @bytes beside the others; at most CONSENT_PENDING_BYTES. */
 static struct consent_pending *make_room(struct consents *s, size_t bytes)
 {
+	struct consent_pending *room;
+
 	while (bytes_of(s) + bytes > CONSENT_PENDING_BYTES)
 		consent_pending_free(oldest(s));
 	for (size_t i = 0; i < CONSENT_PENDING_MAX; i++)
 		if (!s->pending[i].state[0])
 			return &s->pending[i];
-	consent_pending_free(oldest(s));
-	return make_room(s, bytes); /* NOLINT(misc-no-recursion): there is a free one now */
+	room = oldest(s);
+	consent_pending_free(room);
+	return room;
 }
 
 int consent_pending_add(struct call *c, uint32_t bits, const char **ret)
