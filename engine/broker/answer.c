@@ -28,6 +28,7 @@ struct answer {
 	char *uris[STREAM_N];
 	json_t *data;
 	json_t *denials;
+	json_t *granted;
 	json_t *reported; /* denials of the tool's own program; NULL: none */
 	struct buf digest_text;
 	const char *data_error;
@@ -45,6 +46,7 @@ static void answer_fini(struct answer *a)
 	}
 	json_decref(a->data);
 	json_decref(a->denials);
+	json_decref(a->granted);
 	json_decref(a->reported);
 	buf_fini(&a->digest_text);
 	buf_fini(&a->error);
@@ -257,7 +259,15 @@ static int take_denials(struct answer *a)
 							  .over_quota = c->over_quota,
 							  .output_bytes = output}) < 0)
 		return -ENOMEM;
+	if (consent_note_denials(c, a->denials) < 0)
+		return -ENOMEM;
 	return denials_weigh(a->denials, &c->ended, a->status, is_explained(a->data));
+}
+
+static int take_granted(struct answer *a)
+{
+	a->granted = consent_granted(a->call);
+	return a->granted ? 0 : -ENOMEM;
 }
 
 static int gather(struct answer *a)
@@ -274,6 +284,8 @@ static int gather(struct answer *a)
 		r = take_merged(a);
 	if (r == 0)
 		r = take_denials(a);
+	if (r == 0)
+		r = take_granted(a);
 	described = strcmp(a->status, "error") == 0 || strcmp(a->status, "refused") == 0;
 	if (r == 0 && described)
 		r = describe_error(a);
@@ -282,10 +294,13 @@ static int gather(struct answer *a)
 
 static char *build_text(const struct answer *a)
 {
+	CLEANUP(buf_fini) struct buf granted = {0};
 	struct buf body = {0};
 	char *text = NULL;
 	int r = build_body(a, &body);
 
+	if (r == 0)
+		r = consent_append_text(a->call, &granted);
 	if (r == 0)
 		text = text_half(&(struct text_parts){
 			.status = a->status,
@@ -294,6 +309,7 @@ static char *build_text(const struct answer *a)
 			.note = a->call->note,
 			.data_error = a->data_error,
 			.over_quota = a->call->over_quota,
+			.granted = granted.data,
 			.policy = a->call->digest_call || a->call->own_text
 					  ? NULL
 					  : a->call->broker->policy,
@@ -339,6 +355,7 @@ static json_t *build_result(struct answer *a)
 		.data = take_out(&a->data),
 		.changes = take_out(&c->changes),
 		.denials = take_out(&a->denials),
+		.granted = take_out(&a->granted),
 	});
 }
 

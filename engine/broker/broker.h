@@ -21,6 +21,21 @@ struct broker_audit {
 	bool stop;	    /* what cannot be recorded does not run */
 };
 
+enum broker_person_answer {
+	BROKER_PERSON_NO,
+	BROKER_PERSON_YES,
+	BROKER_PERSON_TIMEOUT,
+	BROKER_PERSON_GONE, /* the terminal has ended */
+};
+
+/* Somebody at a terminal, for grants that the policy marks with "ask". */
+struct broker_person {
+	/** ask - show @message (NULL: it stands there already), then put the question @title */
+	enum broker_person_answer (*ask)(void *ctx, const char *message, const char *title,
+					 int64_t timeout_ms);
+	void *ctx;
+};
+
 struct broker_config {
 	int in_fd;	 /* driver to broker; borrowed */
 	int out_fd;	 /* broker to driver; borrowed */
@@ -37,6 +52,7 @@ struct broker_config {
 		*session_note; /* for the model: what a resumed one holds; NULL: nothing to say */
 	uint32_t branch;       /* of a call that names none; 0 stands for 1 */
 	const struct broker_audit *audit; /* NULL: nothing is recorded */
+	const struct broker_person *person; /* broker_run_one: who can be asked; NULL: nobody */
 };
 
 /**
@@ -65,10 +81,23 @@ MUST_USE int broker_run_one(const struct broker_config *config, const char *tool
 			    const char *arguments_json, char **ret_result, char **ret_text,
 			    struct err *err);
 
+/**
+ * broker_exec_consent - `exec`: paths that the command names and a person has to grant
+ * @cell:   in: the policy's own; out: the one with what was granted
+ * @argv:   the command; NULL-terminated
+ * @person: NULL: nobody can be asked
+ *
+ * Return: 0; -EPERM when something was not granted, @err says what and by which rule.
+ */
+MUST_USE int broker_exec_consent(const struct image *image, uint32_t *cell, char *const *argv,
+				 const char *cwd, const struct broker_person *person,
+				 struct err *err);
+
 /* What `exec` has to say of one call, whose stdio was passed through. */
 struct broker_exec {
 	const struct image *image;
 	const struct image_cell *cell;
+	uint32_t cell_index;
 	const struct frame_ended *ended;
 	const struct frame_ready *ready;
 	const char *tool;

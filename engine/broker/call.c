@@ -57,6 +57,7 @@ static void call_free(struct call *c)
 	json_decref(c->changes);
 	json_decref(c->own_data);
 	audit_answer_fini(&c->audit);
+	consent_fini(c);
 	fd_closep(&c->summary_fd);
 	fd_closep(&c->record_fd);
 	free(c->own_text);
@@ -145,11 +146,16 @@ int broker_call_accept(struct broker *b, const struct call_request *request)
 	b->queued_bytes += c->bytes;
 	progress_init(&c->progress, rpc && rpc_call_wants_progress(rpc), c->digest_call != NULL,
 		      loop_now_ms());
+	consent_begin(c, request);
 	return 0;
 }
 
 static void leave_queue(struct call *c)
 {
+	if (c->state == CALL_HELD) {
+		consent_leave(c);
+		return;
+	}
 	if (c->state != CALL_QUEUED)
 		return;
 	c->broker->queued--;
@@ -160,6 +166,7 @@ void broker_call_cancel(struct call *c)
 {
 	switch (c->state) {
 	case CALL_QUEUED:
+	case CALL_HELD:
 		leave_queue(c);
 		c->ended.cause = FRAME_CAUSE_CANCELLED;
 		c->state = CALL_DONE;
@@ -261,14 +268,16 @@ static void send_progress(struct call *c, int64_t now_ms)
 	if (!c->progress.wanted || !c->rpc || queue_is_full(&c->broker->queue))
 		return;
 	if (progress_take(&c->progress, now_ms, c->state == CALL_QUEUED, &line))
-		rpc_call_progress(c->rpc, line.data);
+		rpc_call_progress(c->rpc, c->state == CALL_HELD ? "waiting for a person's answer"
+								: line.data);
 	buf_fini(&line);
 }
 
 static void tick(struct call *c, int64_t now_ms)
 {
-	if (c->state == CALL_QUEUED || c->state == CALL_RUNNING)
+	if (c->state == CALL_QUEUED || c->state == CALL_HELD || c->state == CALL_RUNNING)
 		send_progress(c, now_ms);
+	consent_tick(c, now_ms);
 	ask_tick(c, now_ms);
 	if (c->state == CALL_RUNNING)
 		frames_kill(c);
@@ -303,6 +312,8 @@ int64_t calls_deadline(const struct broker *b)
 		}
 		if (c->state == CALL_ASKING && !c->ask.sent)
 			deadline = MIN(deadline, c->ask.again_ms);
+		if (c->state == CALL_HELD)
+			deadline = MIN(deadline, consent_deadline(c));
 		if (c->state == CALL_DRAINING)
 			deadline = MIN(deadline, c->drain_deadline_ms);
 		else if (c->state != CALL_DIGESTING && !queue_is_full(&b->queue))
@@ -363,6 +374,12 @@ static int launch(struct call *c)
 		return 0;
 	if (!c->cell)
 		return ask(c);
+	if (!consent_choose_cell(c)) {
+		c->broker->queued--;
+		c->broker->queued_bytes -= c->bytes;
+		broker_call_error(c, EINVAL, "the policy image has no cell for what was granted");
+		return 0;
+	}
 	r = init_outputs(c);
 	resources_make_room(c->broker);
 	if (r == 0)

@@ -175,6 +175,7 @@ int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct 
 		.error = described ? ended->error : NULL,
 		.out = result_stream("", 0, false, "utf-8", NULL),
 		.err = result_stream("", 0, false, "utf-8", NULL),
+		.granted = consent_exec_granted(exec->image, exec->cell_index),
 	};
 	json_t *result;
 	char *text;

@@ -14,13 +14,9 @@
 #include "base/text.h"
 #include "broker/state.h"
 
-#define CWD_BYTES_MAX 4095U
+#define CWD_BYTES_MAX PLACE_PATH_MAX
 
-/*
- * @path, lexically clean, appended to @out component by component.
- * Return: 0; -EPERM when ".." would leave "/" or the path is too long for Linux.
- */
-static int join(struct buf *out, const char *path)
+int place_join(struct buf *out, const char *path)
 {
 	while (*path) {
 		size_t len = strcspn(path, "/");
@@ -90,9 +86,9 @@ void place_cwd(struct call *c)
 	}
 
 	if (given[0] != '/')
-		r = join(&path, workspace);
+		r = place_join(&path, workspace);
 	if (r == 0)
-		r = join(&path, given);
+		r = place_join(&path, given);
 	if (r == 0 && path.data && is_below(path.data, workspace))
 		c->cwd = buf_take(&path, NULL);
 	else if (r == -ENOMEM)

@@ -230,13 +230,13 @@ json_t *result_new(const struct result_source *s)
 	/* A NULL among the "o" values makes json_pack fail and free the others. */
 	return json_pack(
 		"{s:s, s:o, s:o, s:o, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o,"
-		" s:o, s:o}",
+		" s:o, s:o, s:o}",
 		"schema", "toolcell.result/1", "call", result_safe_string(s->call), "agent",
 		string_or_null(s->agent), "tool", result_safe_string(s->tool), "policy", s->policy,
 		"status", s->status, "ended", ended_json(s->ended), "stdout", s->out, "stderr",
 		s->err, "data", s->data ? s->data : json_null(), "data_error",
 		string_or_null(s->data_error), "error", string_or_null(s->error), "usage",
 		usage_json(&s->ended->usage), "limits", limits_json(&s->ended->limits), "denials",
-		s->denials, "changes", s->changes ? s->changes : json_null(), "enforced",
-		enforced_json(s));
+		s->denials, "granted", s->granted ? s->granted : json_array(), "changes",
+		s->changes ? s->changes : json_null(), "enforced", enforced_json(s));
 }

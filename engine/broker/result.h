@@ -27,13 +27,14 @@ struct result_source {
 	bool dropped;		/* there were more than are told */
 	/*
 	 * New references, taken even on failure; NULL counts as out of memory but for @data and
-	 * @changes.
+	 * @changes, and stands for an empty @granted.
 	 */
 	json_t *out;
 	json_t *err;
 	json_t *data;
 	json_t *changes;
 	json_t *denials;
+	json_t *granted;
 };
 
 /** result_new - the object.  Return: NULL without memory. */

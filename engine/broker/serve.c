@@ -54,6 +54,15 @@ static void op_cancel(void *ctx, struct rpc_call *call, const char *reason)
 	broker_call_cancel(c);
 }
 
+static void op_answered(void *ctx, struct rpc_call *call, const struct rpc_answer *answer)
+{
+	struct call *c = rpc_call_data(call);
+
+	(void)ctx;
+	if (c)
+		consent_answered(c, answer);
+}
+
 static json_t *op_tools(void *ctx)
 {
 	return json_object_get(((struct broker *)ctx)->catalog, "tools");
@@ -105,6 +114,7 @@ const struct rpc_ops broker_rpc_ops = {
 	.resource_start = op_resource_start,
 	.status = op_status,
 	.send = op_send,
+	.answered = op_answered,
 };
 
 static void input_end(struct broker *b)
@@ -115,8 +125,10 @@ static void input_end(struct broker *b)
 		broker_lose(b, ENOMEM, "no memory for the driver's last line");
 		return;
 	}
-	if (rpc_wants_results_after_eof(b->rpc))
+	if (rpc_wants_results_after_eof(b->rpc)) {
+		consent_driver_gone(b);
 		return;
+	}
 	calls_cancel_all(b);
 	b->end_deadline_ms = loop_now_ms() + BROKER_END_MS;
 }

@@ -41,6 +41,7 @@ static int load_catalog(struct broker *b, struct err *err)
 	if (!b->policy)
 		return err_set(err, EINVAL, "the policy image's catalog names no policy");
 	b->agent = json_string_value(json_object_get(json_object_get(b->catalog, "agent"), "name"));
+	consents_init(b);
 	return 0;
 }
 
@@ -78,6 +79,7 @@ void broker_fini(struct broker *b)
 	auditor_flush(b);
 	calls_free_all(b);
 	auditor_fini(b);
+	consents_fini(b);
 	resources_fini(b);
 	branches_fini(b);
 	queue_fini(&b->queue);

@@ -6,6 +6,7 @@
  *	    v   gate, launch                 FRAME_ENDED                           DONE --calls_settle-->
  *	  QUEUED --> (frame sent) RUNNING --> DRAINING --EOF, 200 ms--> DIGESTING --^      answered, freed
  *	    |                                     `------no digest-------------------|
+ *	    |<-yes-- HELD <--consent_begin-- (accept); "no": DONE, refused	     |
  *	    |--gate--> (the engine's own tool, ask.c) ASKING --FRAME_SESSION_DONE----|
  *	    `--cancel, launcher lost-------------------------------------------------+
  *
@@ -22,6 +23,7 @@
 #include "broker/auditor.h"
 #include "broker/branch.h"
 #include "broker/broker.h"
+#include "broker/consent.h"
 #include "broker/denial.h"
 #include "broker/digest_io.h"
 #include "broker/loop.h"
@@ -45,6 +47,7 @@
 
 enum call_state {
 	CALL_QUEUED,
+	CALL_HELD,   /* a person has to say yes first (consent.h) */
 	CALL_ASKING, /* FRAME_SESSION is with the launcher, or will be again */
 	CALL_RUNNING,
 	CALL_DRAINING,
@@ -106,6 +109,7 @@ struct call {
 	bool exclusive;	 /* nothing else of the branch runs meanwhile */
 	bool purge;	 /* clears away layers that nobody needs */
 
+	struct call_consent consent;
 	struct call_ask ask;
 	json_t *own_data; /* answered by the broker itself: `data`; NULL: null */
 	char *own_text;	  /* ... and what stands for output; NULL: the tool is a program */
@@ -184,6 +188,7 @@ struct broker {
 	uint32_t branch_bits;		  /* bit B - 1 for each branch there is */
 	struct call *purge;		  /* runs or waits to; NULL: none */
 	bool purge_wanted;
+	struct consents consents;
 
 	struct output_budget budget;
 	struct kept kept[BROKER_KEPT_MAX]; /* oldest first */
@@ -237,6 +242,12 @@ void broker_call_refuse(struct call *c, const char *operation, const char *objec
 			const char *remedy, const char *text);
 
 /* place.c */
+#define PLACE_PATH_MAX 4095U
+/**
+ * place_join - @path, lexically clean, appended to @out component by component
+ * Return: 0; -EPERM when ".." would leave "/" or the path is too long for Linux.
+ */
+MUST_USE int place_join(struct buf *out, const char *path);
 /** place_cwd - where the tool starts; refused outside of the workspace */
 void place_cwd(struct call *c);
 /**
@@ -312,9 +323,10 @@ struct text_parts {
 	const char *note;	/* NULL without */
 	const char *data_error; /* NULL without */
 	bool over_quota;
-	const char *policy; /* NULL: a failure speaks for itself (the digest has explained it) */
-	bool network;	    /* the cell has one */
-	bool recorded;	    /* what the tool was denied stands in @denials */
+	const char *granted; /* lines of ours; NULL without */
+	const char *policy;  /* NULL: a failure speaks for itself (the digest has explained it) */
+	bool network;	     /* the cell has one */
+	bool recorded;	     /* what the tool was denied stands in @denials */
 	json_t *denials;
 	const struct frame_ended *ended;
 };

@@ -203,6 +203,8 @@ char *text_half(const struct text_parts *p)
 		r = append_status(&out, p);
 	if (r == 0)
 		r = append_denials(&out, p->denials);
+	if (r == 0 && p->granted)
+		r = buf_puts(&out, p->granted);
 	if (r == 0)
 		r = append_place(&out, p);
 	if (r == 0 && p->data_error)

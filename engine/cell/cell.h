@@ -18,7 +18,8 @@
 
 #define CELL_UID 1000U /* inside every cell, and its gid */
 #define CELL_OVERLAYS_MAX 6U
-#define CELL_TEMPLATES_MAX 32U
+#define CELL_TEMPLATES_MAX \
+	40U /* 16 sets of answers to "ask", twice, and where changes are looked at */
 
 /* How one of the image's mounts is made. */
 enum mount_when {

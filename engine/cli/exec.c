@@ -30,6 +30,7 @@
 #include "cli/command.h"
 #include "cli/engine.h"
 #include "cli/exec_env.h"
+#include "cli/person.h"
 #include "cli/terminal.h"
 #include "cli/ui.h"
 #include "cli/verdict.h"
@@ -106,6 +107,23 @@ static int find_cell(struct exec *x, struct err *err)
 		}
 	}
 	return err_set(err, EINVAL, "the policy image has no cell without a tool");
+}
+
+/* What the command names and the policy grants only when the person here says so. */
+static int ask_person(struct exec *x, const struct args *args, struct err *err)
+{
+	CLEANUP(fd_closep) int fd = -1;
+	struct broker_person person;
+	bool there = person_find(&fd, &person);
+	char *current = getcwd(NULL, 0);
+	int r = broker_exec_consent(&x->session.image, &x->cell_index, args->operands,
+				    exec_env_cwd(current, x->session.workspace),
+				    there ? &person : NULL, err);
+
+	free(current);
+	if (r == 0)
+		x->cell = image_cell(&x->session.image, x->cell_index);
+	return r;
 }
 
 static int check_timeout(const struct exec *x, uint64_t timeout_ms, struct err *err)
@@ -330,6 +348,7 @@ static int write_result(struct exec *x, const struct args *args, struct err *err
 		&(struct broker_exec){
 			.image = &x->session.image,
 			.cell = x->cell,
+			.cell_index = x->cell_index,
 			.ended = &x->ended,
 			.ready = &x->ready,
 			.tool = args->operands[0],
@@ -368,6 +387,8 @@ static int run_call(struct exec *x, const struct args *args, struct err *err)
 
 	if (r == 0)
 		r = check_timeout(x, args->timeout_ms, err);
+	if (r == 0)
+		r = ask_person(x, args, err);
 	if (r == 0)
 		r = want_summary(x, args, err);
 	if (r == 0)

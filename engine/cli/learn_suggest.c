@@ -24,7 +24,8 @@ struct reader {
 static int take_line(struct reader *r, const char *line, size_t len)
 {
 	json_t *record = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
-	json_t *denials = json_object_get(record, "denials");
+	json_t *inner = json_object_get(record, "record"); /* of a line of the audit log */
+	json_t *denials = json_object_get(inner ? inner : record, "denials");
 	json_t *denial;
 	size_t i;
 	int result = 0;

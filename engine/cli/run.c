@@ -13,12 +13,17 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/engine.h"
+#include "cli/person.h"
 #include "cli/progress.h"
 #include "cli/ui.h"
 #include "cli/verdict.h"
 #include "cli/words.h"
 
 #define WALL_MS_SHOWN_MAX 1e15 /* what surely fits an integer */
+
+/* Found before the broker gives up what it needs to find it. */
+static int terminal_fd = -1;
+static struct broker_person person;
 
 static int check_usage(const struct command *self, const struct args *args, struct err *err)
 {
@@ -135,6 +140,7 @@ static int print_result(const struct args *args, const char *result_text, const 
 
 static int run_body(const struct broker_config *config, const struct args *args)
 {
+	struct broker_config with = *config;
 	char *arguments = NULL;
 	char *result = NULL;
 	char *text = NULL;
@@ -145,7 +151,8 @@ static int run_body(const struct broker_config *config, const struct args *args)
 		ui_error(&err);
 		return CLI_USAGE;
 	}
-	if (broker_run_one(config, args->operands[0], arguments, &result, &text, &err) < 0)
+	with.person = terminal_fd >= 0 ? &person : NULL;
+	if (broker_run_one(&with, args->operands[0], arguments, &result, &text, &err) < 0)
 		ui_error(&err);
 	else
 		code = print_result(args, result, text ? text : "");
@@ -167,6 +174,7 @@ int command_run(const struct command *self, struct args *args, char **argv)
 	}
 	if (isatty(STDERR_FILENO) == 1)
 		progress_start(args->operands[0], PROGRESS_INTERVAL_MS);
+	(void)person_find(&terminal_fd, &person);
 	if (engine_start(args, true, &session, &err) < 0) {
 		ui_error(&err);
 		return CLI_REFUSED;

@@ -14,6 +14,7 @@
 #include "policy/syscalls.h"
 
 #define HOSTNAME "toolcell"
+#define SETS_MAX (1U << POLICY_ASKS_MAX)
 
 struct range {
 	uint32_t first;
@@ -25,8 +26,8 @@ struct emitter {
 	const struct policy_plan *plan;
 	struct image_builder *b;
 	struct range env;
-	struct range mounts[2]; /* 1: the workspace is writable */
-	struct range rules[2];
+	struct range mounts[2][SETS_MAX]; /* 1: the workspace is writable; by the asks granted */
+	struct range rules[2][SETS_MAX];
 	struct range insns[IMAGE_NET_N]; /* by network */
 	struct range watch[IMAGE_NET_N][IMAGE_OBSERVE_N];
 	uint32_t absent;
@@ -41,9 +42,9 @@ static uint32_t pointer_string(struct emitter *e, struct policy_origin origin)
 				    policy_where(e->plan->policy, origin, where, sizeof(where)));
 }
 
-static void emit_mounts(struct emitter *e, bool writable)
+static void emit_mounts(struct emitter *e, bool writable, uint32_t granted)
 {
-	struct range *range = &e->mounts[writable];
+	struct range *range = &e->mounts[writable][granted];
 
 	if (range->made)
 		return;
@@ -62,6 +63,8 @@ static void emit_mounts(struct emitter *e, bool writable)
 		};
 		uint32_t index;
 
+		if (!policy_plan_has(e->plan, m, granted))
+			continue;
 		if (m->type == IMAGE_MOUNT_WORKSPACE && !writable)
 			record.flags |= IMAGE_MOUNT_READONLY;
 		index = image_builder_mount(e->b, &record);
@@ -83,9 +86,9 @@ static void emit_rule(struct emitter *e, struct range *range, const char *path, 
 }
 
 /* The root holds what was granted and the folders on the way there: to list it tells nothing new. */
-static void emit_rules(struct emitter *e, bool writable)
+static void emit_rules(struct emitter *e, bool writable, uint32_t granted)
 {
-	struct range *range = &e->rules[writable];
+	struct range *range = &e->rules[writable][granted];
 
 	if (range->made)
 		return;
@@ -97,7 +100,7 @@ static void emit_rules(struct emitter *e, bool writable)
 
 		if (m->type == IMAGE_MOUNT_WORKSPACE && !writable)
 			access &= ~(uint32_t)IMAGE_ACCESS_WRITE;
-		if (access != 0)
+		if (access != 0 && policy_plan_has(e->plan, m, granted))
 			emit_rule(e, range, m->target, access, pointer_string(e, m->origin));
 	}
 }
@@ -182,11 +185,17 @@ static uint32_t require_bits(const struct policy *policy)
 	return bits;
 }
 
-static char *cell_name(const struct policy *policy, const struct policy_tool *tool)
+/* "rust-engineer", "rust-engineer/Bash"; with asks granted "rust-engineer/ask/3" and so on. */
+static char *cell_name(const struct policy *policy, const struct policy_tool *tool,
+		       uint32_t granted)
 {
 	char *name = NULL;
-	int n = asprintf(&name, "%s%s%s", policy->name, tool ? "/" : "", tool ? tool->name : "");
+	char set[16] = "";
+	int n;
 
+	if (granted)
+		(void)snprintf(set, sizeof(set), "/ask/%u", granted);
+	n = asprintf(&name, "%s%s%s%s", policy->name, tool ? "/" : "", tool ? tool->name : "", set);
 	return n < 0 ? NULL : name;
 }
 
@@ -199,21 +208,22 @@ static uint32_t cell_flags(const struct policy *policy, bool writable)
 								   : flags;
 }
 
-static int emit_cell(struct emitter *e, const struct policy_tool *tool, uint32_t *ret_index)
+static int emit_cell(struct emitter *e, const struct policy_tool *tool, uint32_t granted,
+		     uint32_t *ret_index)
 {
 	const struct policy *policy = e->plan->policy;
 	bool writable = policy->workspace.value != POLICY_WORKSPACE_READONLY &&
 			!(tool && tool->workspace.set);
 	uint32_t net = tool && tool->network.set ? (uint32_t)IMAGE_NET_NONE
 						 : (uint32_t)policy->network.value;
-	char *name = cell_name(policy, tool);
+	char *name = cell_name(policy, tool, granted);
 	struct image_cell cell = {0};
 	int r;
 
 	if (!name)
 		return err_set(e->err, ENOMEM, "cannot write the policy image");
-	emit_mounts(e, writable);
-	emit_rules(e, writable);
+	emit_mounts(e, writable, granted);
+	emit_rules(e, writable, granted);
 	r = emit_insns(e, net);
 	cell = (struct image_cell){
 		.name = image_builder_string(e->b, name),
@@ -224,10 +234,10 @@ static int emit_cell(struct emitter *e, const struct policy_tool *tool, uint32_t
 		.net = net,
 		.hostname = image_builder_string(e->b, HOSTNAME),
 		.home = image_builder_string(e->b, e->plan->home),
-		.mounts_first = e->mounts[writable].first,
-		.mounts_count = e->mounts[writable].count,
-		.rules_first = e->rules[writable].first,
-		.rules_count = e->rules[writable].count,
+		.mounts_first = e->mounts[writable][granted].first,
+		.mounts_count = e->mounts[writable][granted].count,
+		.rules_first = e->rules[writable][granted].first,
+		.rules_count = e->rules[writable][granted].count,
 		.env_first = e->env.first,
 		.env_count = e->env.count,
 		.insns_first = e->insns[net].first,
@@ -330,24 +340,66 @@ static int emit_changes_cell(struct emitter *e, bool writable)
 	return 0;
 }
 
+uint32_t policy_n_cells(const struct policy *policy)
+{
+	uint32_t n = 1;
+
+	for (size_t i = 0; i < policy->n_tools; i++)
+		n += !policy->tools[i].taken_away;
+	return n;
+}
+
+/* The policy's own and those of its tools, with the asks in @granted granted. */
+static int emit_cells(struct emitter *e, uint32_t granted, uint32_t *ret_first)
+{
+	const struct policy *policy = e->plan->policy;
+	uint32_t index;
+	int r = emit_cell(e, NULL, granted, ret_first);
+
+	for (size_t i = 0; r == 0 && i < policy->n_tools; i++)
+		if (!policy->tools[i].taken_away)
+			r = emit_cell(e, &policy->tools[i], granted, &index);
+	return r;
+}
+
+static int check_cells(const struct policy_plan *plan, struct err *err)
+{
+	uint32_t n = policy_n_cells(plan->policy);
+	uint32_t sets = 1U << plan->n_asks;
+
+	if (plan->n_asks == 0 || n * sets + POLICY_CHANGES_CELLS <= IMAGE_CELLS_MAX)
+		return 0;
+	for (size_t i = 0; i < plan->n_mounts; i++)
+		if (plan->mounts[i].ask)
+			return policy_complain(
+				plan->policy, plan->mounts[i].origin, err,
+				"%u cells for tools times %u sets of answers are more than %u; "
+				"take "
+				"away \"ask\" from an entry, or sections from \"tools\"",
+				n, sets, IMAGE_CELLS_MAX - POLICY_CHANGES_CELLS);
+	return 0;
+}
+
 int policy_emit(const struct policy_plan *plan, struct image_builder *b, uint32_t *ret_first,
 		struct err *err)
 {
 	struct emitter e = {.plan = plan, .b = b, .err = err};
+	bool overlay = plan->policy->workspace.value == POLICY_WORKSPACE_OVERLAY;
 	uint32_t index;
-	int r;
+	int r = check_cells(plan, err);
 
+	if (r < 0)
+		return r;
 	e.absent = image_builder_string(b, plan->absent);
 	emit_env(&e);
-	r = emit_cell(&e, NULL, ret_first);
-	for (size_t i = 0; r == 0 && i < plan->policy->n_tools; i++)
-		if (!plan->policy->tools[i].taken_away)
-			r = emit_cell(&e, &plan->policy->tools[i], &index);
-	if (plan->policy->workspace.value != POLICY_WORKSPACE_OVERLAY)
-		return r;
-	if (r == 0)
+	r = emit_cells(&e, 0, ret_first);
+	if (r == 0 && overlay)
 		r = emit_changes_cell(&e, false);
-	return r == 0 ? emit_changes_cell(&e, true) : r;
+	if (r == 0 && overlay)
+		r = emit_changes_cell(&e, true);
+	for (uint32_t granted = 1; r == 0 && granted < 1U << plan->n_asks; granted++)
+		r = emit_cells(&e, granted, &index);
+	return r;
 }
 
 int policy_emit_inputs(const struct policy_inputs *inputs, struct image_builder *b, struct err *err)

@@ -40,6 +40,7 @@ static const struct field {
 	 BINDS | IN(POLICY_OVERLAY), 0},
 	{"execute", FIELD_BOOL, offsetof(struct policy_entry, execute),
 	 BINDS | IN(POLICY_TMPFS) | IN(POLICY_OVERLAY), 0},
+	{"ask", FIELD_BOOL, offsetof(struct policy_entry, ask), BINDS, 0},
 };
 
 static int read_path(const struct walk_node *node, const char **ret)
@@ -210,6 +211,7 @@ static bool texts_equal(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+/* But for "ask". */
 static bool entries_equal(const struct policy_entry *a, const struct policy_entry *b)
 {
 	return a->kind == b->kind && texts_equal(a->path, b->path) &&
@@ -240,9 +242,10 @@ int entry_apply(const struct walk_node *node, uint32_t arg)
 	old = find_entry(policy, &entry);
 	if (old && old->origin.source == node->walk->source)
 		return walk_refuse(node, "\"%s\" is listed twice", place_of(&entry));
-	if (old && entries_equal(old, &entry))
+	if (old && entries_equal(old, &entry) && old->ask == entry.ask)
 		return 0;
-	if (node->final)
+	/* To ask before what was granted as it was is stricter. */
+	if (node->final && !(old && entries_equal(old, &entry) && entry.ask))
 		return walk_refuse(node, "\"%s\" cannot be added: a parent made this list final",
 				   place_of(&entry));
 	entry.origin = walk_origin(node);

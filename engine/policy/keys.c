@@ -480,11 +480,17 @@ static const struct walk_key tool_workspace_keys[] = {
 static const struct walk_key tool_network_keys[] = {
 	{"mode", KEY_STRING, 0, apply_tool_network, NULL, 0}};
 
+static const struct walk_key ask_keys[] = {
+	{"timeout", KEY_STRING, 0, ask_apply_timeout, NULL, 0},
+	{"session", KEY_BOOL, 0, ask_apply_session, NULL, 0},
+};
+
 const struct walk_key policy_tool_keys[] = {
 	{"denials", KEY_OBJECT, 0, NULL, policy_denials_keys, 1}, /* the first one: observe */
 	{"limits", KEY_OBJECT, 0, NULL, KEYS(limits_keys)},
 	{"workspace", KEY_OBJECT, 0, NULL, KEYS(tool_workspace_keys)},
 	{"network", KEY_OBJECT, 0, NULL, KEYS(tool_network_keys)},
+	{"ask", KEY_ANY, 0, ask_apply_tool, NULL, 0},
 };
 const size_t policy_n_tool_keys = ARRAY_SIZE(policy_tool_keys);
 
@@ -500,6 +506,7 @@ const struct walk_key policy_keys[] = {
 	{"limits", KEY_OBJECT, 0, NULL, KEYS(limits_keys)},
 	{"environment", KEY_OBJECT, 0, NULL, KEYS(environment_keys)},
 	{"tools", KEY_MAP, 0, apply_tool, NULL, 0},
+	{"ask", KEY_OBJECT, 0, NULL, KEYS(ask_keys)},
 	{"require", KEY_OBJECT, 0, NULL, KEYS(require_keys)},
 	{"denials", KEY_OBJECT, 0, NULL, policy_denials_keys, POLICY_DENIALS_KEYS},
 	{"audit", KEY_OBJECT, 0, NULL, policy_audit_keys, POLICY_AUDIT_KEYS},

@@ -29,6 +29,8 @@ static const uint64_t built_in_limits[POLICY_LIMIT_N] = {
 	[POLICY_LIMIT_SESSION_FILES] = 500000,
 };
 
+#define ASK_TIMEOUT_MS (5ULL * 60 * 1000)
+
 char *policy_strdup(struct policy *policy, const char *text)
 {
 	char **grown = reallocarray(policy->texts, policy->n_texts + 1, sizeof(*grown));
@@ -166,6 +168,8 @@ static void set_defaults(struct policy *policy)
 	policy->observe = (struct policy_value){IMAGE_OBSERVE_N - 1 - IMAGE_OBSERVE_OPENS, false,
 						nowhere};
 	policy_audit_defaults(&policy->audit);
+	policy->ask_timeout = (struct policy_value){ASK_TIMEOUT_MS, false, nowhere};
+	policy->ask_session = (struct policy_value){1, false, nowhere};
 }
 
 static int apply_source(struct policy *policy, uint32_t source, struct err *err)
@@ -289,6 +293,8 @@ void policy_fini(struct policy *policy)
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		free(lists[i]->at);
+	for (size_t i = 0; i < policy->n_tools; i++)
+		free(policy->tools[i].ask_patterns.at);
 	for (uint32_t i = 0; i < policy->n_sources; i++)
 		source_fini(&policy->sources[i]);
 	for (size_t i = 0; i < policy->n_texts; i++)

@@ -139,6 +139,7 @@ static int resolve_entry(struct resolver *r, const struct policy_entry *e)
 	m->flags = kind_rows[e->kind].flags;
 	m->access = kind_rows[e->kind].access;
 	m->origin = e->origin;
+	m->ask = e->ask;
 	result = fill_texts(r, e, m);
 	if (result < 0)
 		return result;
@@ -199,7 +200,7 @@ static int resolve_implied(struct resolver *r)
 static bool is_granted(const struct policy_plan *plan, const char *path)
 {
 	for (size_t i = 0; i < plan->n_mounts; i++)
-		if (plan->mounts[i].type == IMAGE_MOUNT_BIND &&
+		if (plan->mounts[i].type == IMAGE_MOUNT_BIND && !plan->mounts[i].ask &&
 		    path_is_below(path, plan->mounts[i].target) &&
 		    strcmp(plan->mounts[i].source, plan->mounts[i].target) == 0)
 			return true;
@@ -355,11 +356,37 @@ static int check_below_bind(const struct resolver *r, const struct policy_mount 
 		m->target, above->target);
 }
 
+static bool replaces(const struct policy_mount *by, const struct policy_mount *m)
+{
+	return by->ask && !m->ask && by->type == IMAGE_MOUNT_BIND && m->type == IMAGE_MOUNT_BIND &&
+	       !(by->flags & IMAGE_MOUNT_READONLY) && (m->flags & IMAGE_MOUNT_READONLY);
+}
+
+/* To read always, and to write once a person has said so. */
+static bool is_upgrade(const struct policy_mount *a, const struct policy_mount *b)
+{
+	return replaces(a, b) || replaces(b, a);
+}
+
+bool policy_plan_has(const struct policy_plan *plan, const struct policy_mount *mount,
+		     uint32_t granted)
+{
+	if (mount->ask)
+		return granted & mount->ask;
+	for (size_t i = 0; mount->target && i < plan->n_mounts; i++)
+		if ((plan->mounts[i].ask & granted) && replaces(&plan->mounts[i], mount) &&
+		    strcmp(plan->mounts[i].target, mount->target) == 0)
+			return false;
+	return true;
+}
+
 static int check_pair(const struct resolver *r, const struct policy_mount *above,
 		      const struct policy_mount *m)
 {
 	char where[256];
 
+	if (strcmp(above->target, m->target) == 0 && is_upgrade(above, m))
+		return 0;
 	if (strcmp(above->target, m->target) == 0)
 		return policy_complain(r->policy, m->origin, r->err, "%s is already taken by %s",
 				       m->target,
@@ -425,6 +452,25 @@ static int add_workspace(struct resolver *r)
 	return 0;
 }
 
+/* In the order of targets, so that the bits of an image are those of its policy, file order aside. */
+static int number_asks(struct resolver *r)
+{
+	struct policy_plan *plan = r->plan;
+
+	for (size_t i = 0; i < plan->n_mounts; i++) {
+		if (!plan->mounts[i].ask)
+			continue;
+		if (plan->n_asks >= POLICY_ASKS_MAX)
+			return policy_complain(
+				r->policy, plan->mounts[i].origin, r->err,
+				"more than %u entries with \"ask\": each doubles the "
+				"cells of the policy; ask about a folder above them",
+				POLICY_ASKS_MAX);
+		plan->mounts[i].ask = 1U << plan->n_asks++;
+	}
+	return 0;
+}
+
 static int resolve_mounts(struct resolver *r, const char *workspace)
 {
 	int result = 0;
@@ -441,6 +487,8 @@ static int resolve_mounts(struct resolver *r, const char *workspace)
 		qsort(r->plan->mounts, r->plan->n_mounts, sizeof(*r->plan->mounts),
 		      compare_targets);
 	result = check_order(r);
+	if (result == 0)
+		result = number_asks(r);
 	if (result == 0)
 		result = check_workspace(r, workspace);
 	return result == 0 ? add_workspace(r) : result;

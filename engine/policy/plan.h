@@ -13,6 +13,7 @@ struct policy_mount {
 	uint64_t size_bytes;
 	uint64_t inodes;
 	uint32_t access; /* enum image_access for Landlock; 0: no rule */
+	uint32_t ask;	 /* bit in a set of grants; 0: always there */
 	struct policy_origin origin;
 };
 
@@ -20,6 +21,7 @@ struct policy_plan {
 	const struct policy *policy; /* borrowed */
 	struct policy_mount *mounts; /* parents before children; the workspace last */
 	size_t n_mounts;
+	uint32_t n_asks; /* mounts that a person has to grant; at most POLICY_ASKS_MAX */
 	struct policy_env {
 		const char *name; /* borrowed from the policy */
 		char *value;	  /* NULL: passed */
@@ -52,13 +54,21 @@ MUST_USE int policy_expand(const char *text, struct policy_inputs *inputs, char 
 /** policy_path_is_clean - absolute, no "//", "." or "..", no slash at the end, not "/" */
 bool policy_path_is_clean(const char *path);
 
+/** policy_plan_has - whether @mount is there when the asks in @granted (bits) are granted */
+bool policy_plan_has(const struct policy_plan *plan, const struct policy_mount *mount,
+		     uint32_t granted);
+
 /**
  * policy_emit - mounts, rules, environment, filters and cells of a plan into an image
  * @ret_first: index of the policy's own cell; those of policy.tools follow in their order, but for
- *	       the ones that are taken away; with an overlay, POLICY_CHANGES_CELLS come behind
+ *	       the ones that are taken away; with an overlay, POLICY_CHANGES_CELLS come behind;
+ *	       then the policy's and the tools' again for each set of granted asks, 1 to 2^n - 1
  */
 MUST_USE int policy_emit(const struct policy_plan *plan, struct image_builder *b,
 			 uint32_t *ret_first, struct err *err);
+
+/** policy_n_cells - the policy's own and one for each tool that it narrows */
+uint32_t policy_n_cells(const struct policy *policy);
 
 /* Behind the cells of tools: where toolcell-changes reads, and where it changes. */
 enum { POLICY_CHANGES_READ, POLICY_CHANGES_WRITE, POLICY_CHANGES_CELLS };

@@ -24,6 +24,8 @@
 #define POLICY_TOOLS_MAX 128U
 #define POLICY_INPUTS_MAX 512U
 #define POLICY_POINTER_MAX 256U
+#define POLICY_ASKS_MAX 4U /* entries with "ask": each doubles the cells of the image */
+#define POLICY_ASK_PATTERNS_MAX 64U
 
 /* A value of a file: which file of the chain and where in it. */
 struct policy_origin {
@@ -74,6 +76,7 @@ struct policy_entry {
 	uint64_t mode;
 	bool optional;
 	bool execute;
+	bool ask; /* not there until a person has said yes */
 	struct policy_origin origin;
 };
 
@@ -118,6 +121,8 @@ struct policy_tool {
 	struct policy_value workspace;
 	struct policy_value network;
 	struct policy_value observe;
+	struct policy_value ask;	  /* bool: a person confirms each call */
+	struct policy_names ask_patterns; /* ... but for these commands */
 	struct policy_origin origin;
 };
 
@@ -179,6 +184,8 @@ struct policy {
 	size_t n_tools;
 	struct policy_value landlock_abi;
 	struct policy_value private_uid;
+	struct policy_value ask_timeout; /* ms that a question stands */
+	struct policy_value ask_session; /* bool: "for the session" is an answer */
 	struct policy_names cgroup;
 	struct policy_names finals;
 	struct policy_value observe; /* index of policy_observe_names */

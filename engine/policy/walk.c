@@ -17,10 +17,15 @@
 #define WALK_KEYS_MAX 32U
 
 static const char *const kind_words[] = {
-	[KEY_IGNORE] = "anything",	   [KEY_STRING] = "a string",
-	[KEY_BOOL] = "true or false",	   [KEY_COUNT] = "a whole number, 0 or more",
-	[KEY_NUMBER] = "a number above 0", [KEY_OBJECT] = "an object",
-	[KEY_MAP] = "an object",	   [KEY_LIST] = "a list",
+	[KEY_IGNORE] = "anything",
+	[KEY_STRING] = "a string",
+	[KEY_BOOL] = "true or false",
+	[KEY_COUNT] = "a whole number, 0 or more",
+	[KEY_NUMBER] = "a number above 0",
+	[KEY_OBJECT] = "an object",
+	[KEY_MAP] = "an object",
+	[KEY_LIST] = "a list",
+	[KEY_ANY] = "anything",
 };
 static_assert(ARRAY_SIZE(kind_words) == KEY_KIND_N, "every kind has words");
 
@@ -28,6 +33,7 @@ static bool kind_fits(enum key_kind kind, const json_t *value)
 {
 	switch (kind) {
 	case KEY_IGNORE:
+	case KEY_ANY:
 		return true;
 	case KEY_STRING:
 		return json_is_string(value);
@@ -209,6 +215,7 @@ static int apply_key(const struct walk_node *node, const struct walk_key *key)
 	case KEY_BOOL:
 	case KEY_COUNT:
 	case KEY_NUMBER:
+	case KEY_ANY:
 	case KEY_KIND_N:
 		break;
 	}

@@ -16,6 +16,7 @@ enum key_kind {
 	KEY_OBJECT, /* with the keys of a table */
 	KEY_MAP,    /* with names that are free; the handler sees each member */
 	KEY_LIST,   /* the handler sees each element */
+	KEY_ANY,    /* the handler looks at the kind itself */
 	KEY_KIND_N,
 };
 
@@ -73,5 +74,10 @@ bool policy_pointer_is_known(const char *pointer);
 
 /* Handlers for the lists of filesystem; @arg is an enum policy_kind. */
 int entry_apply(const struct walk_node *node, uint32_t arg);
+
+/* Handlers of "ask": of a tool, and what holds for every question. */
+int ask_apply_tool(const struct walk_node *node, uint32_t arg);
+int ask_apply_timeout(const struct walk_node *node, uint32_t arg);
+int ask_apply_session(const struct walk_node *node, uint32_t arg);
 
 #endif

@@ -111,7 +111,7 @@ static bool manifest_has_name(json_t *manifest, const char *name)
 	return false;
 }
 
-static json_t *find_manifest(json_t *manifests, const char *name)
+json_t *compile_find_manifest(json_t *manifests, const char *name)
 {
 	const char *key;
 	json_t *manifest;
@@ -141,7 +141,7 @@ int compile_manifest(const struct compile *c, const char *tool, json_t **ret, st
 	const char *near;
 	char quoted[96];
 
-	*ret = find_manifest(c->manifests, tool);
+	*ret = compile_find_manifest(c->manifests, tool);
 	if (*ret)
 		return 0;
 	near = nearest_tool(c, tool);
@@ -166,9 +166,9 @@ static int refuse_tool(const struct compile *c, const struct policy_tool *tool, 
 int compile_check_tools(const struct compile *c, struct err *err)
 {
 	for (size_t i = 0; i < c->policy.n_tools; i++)
-		if (!find_manifest(c->manifests, c->policy.tools[i].name))
+		if (!compile_find_manifest(c->manifests, c->policy.tools[i].name))
 			return refuse_tool(c, &c->policy.tools[i], err);
-	return 0;
+	return compile_check_asks(c, err);
 }
 
 int compile_load(struct compile *c, const struct compile_options *options, struct err *err)
@@ -204,7 +204,7 @@ static json_t *limits_json(struct image_limits limits)
 static const struct policy_tool *section_of(const struct compile *c, const char *tool,
 					    uint32_t *ret_cell)
 {
-	json_t *manifest = find_manifest(c->manifests, tool);
+	json_t *manifest = compile_find_manifest(c->manifests, tool);
 	uint32_t cell = c->first_cell;
 
 	*ret_cell = cell;
@@ -222,7 +222,7 @@ static const struct policy_tool *section_of(const struct compile *c, const char 
 	return NULL;
 }
 
-const struct policy_tool *compile_section(const struct compile *c, const char *tool)
+const struct policy_tool *compile_find_section(const struct compile *c, const char *tool)
 {
 	uint32_t cell;
 
@@ -243,11 +243,7 @@ static uint32_t cell_of(void *ctx, const char *tool, json_t **ret_limits)
 /* Where the tools for a session's changes run, behind the cells of tools; see policy_emit. */
 static uint32_t changes_cell(const struct compile *c, uint32_t which)
 {
-	uint32_t cell = c->first_cell + 1;
-
-	for (size_t i = 0; i < c->policy.n_tools; i++)
-		cell += !c->policy.tools[i].taken_away;
-	return cell + which;
+	return c->first_cell + policy_n_cells(&c->policy) + which;
 }
 
 /* What the driver may do with changes; NULL where there is no overlay whose changes they were. */
@@ -351,7 +347,7 @@ int compile_catalog(struct compile *c, struct err *err)
 	json_decref(driver);
 	json_decref(limits);
 	json_decref(audit);
-	return r;
+	return r == 0 ? compile_add_asks(c, err) : r;
 }
 
 static int add_catalog(struct compile *c, struct image_builder *b, struct err *err)

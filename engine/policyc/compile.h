@@ -41,12 +41,20 @@ MUST_USE int compile_load_policy(struct compile *c, const char *name_or_file, st
 /** compile_check_tools - every tool that the policy mentions must have a manifest */
 MUST_USE int compile_check_tools(const struct compile *c, struct err *err);
 
-/** compile_section - the policy's section for a tool, by any of the tool's names; NULL: it has none */
-const struct policy_tool *compile_section(const struct compile *c, const char *tool);
+/** compile_find_manifest - by name or alias; borrowed; NULL: none */
+json_t *compile_find_manifest(json_t *manifests, const char *name);
+/** compile_find_section - the policy's for a tool, by any of its names; NULL: none */
+const struct policy_tool *compile_find_section(const struct compile *c, const char *tool);
 
 /** compile_manifest - borrowed, by any of the tool's names; an error suggests what it may be called */
 MUST_USE int compile_manifest(const struct compile *c, const char *tool, json_t **ret,
 			      struct err *err);
+
+/* asks.c */
+/** compile_check_asks - whether every pattern that runs without a question can be held to */
+MUST_USE int compile_check_asks(const struct compile *c, struct err *err);
+/** compile_add_asks - to the catalog: what a person has to confirm */
+MUST_USE int compile_add_asks(struct compile *c, struct err *err);
 
 /** compile_catalog - fills c->catalog from what is loaded; c->first_cell counts */
 MUST_USE int compile_catalog(struct compile *c, struct err *err);

@@ -237,7 +237,7 @@ static int answer_tool(struct explain *x, const char *text)
 
 	if (r < 0)
 		return r;
-	section = compile_section(x->c, text);
+	section = compile_find_section(x->c, text);
 	ask_tool(section, &answer);
 	if (answer.verdict == ASK_ALLOW && x->c->catalog && !agent_has(x, manifest)) {
 		answer.verdict = ASK_REFUSED;

@@ -77,9 +77,10 @@ static json_t *entries_json(const struct policy *policy)
 
 			if (e->kind == kind)
 				(void)json_array_append_new(list,
-							    json_pack("{ss ss? so}", "name",
+							    json_pack("{ss ss? ss? so}", "name",
 								      e->path, "target", e->target,
-								      "from",
+								      "value",
+								      e->ask ? "ask" : NULL, "from",
 								      from(policy, e->origin)));
 		}
 		(void)json_object_set_new(out, policy_kind_name((enum policy_kind)kind), list);
@@ -101,6 +102,9 @@ static json_t *tools_json(const struct policy *policy)
 			(void)json_object_set_new(tool, "workspace", json_string("readonly"));
 		if (t->network.set)
 			(void)json_object_set_new(tool, "network", json_string("none"));
+		if (t->ask.value)
+			(void)json_object_set_new(tool, "ask",
+						  names_json(policy, &t->ask_patterns));
 		(void)json_object_set_new(out, t->name, tool);
 	}
 	return out;
@@ -236,6 +240,15 @@ json_t *show_policy_json(const struct policy *p, const struct policy_plan *plan)
 		add_workspace(out, p);
 	if (out)
 		add_audit(out, p);
+	if (out)
+		(void)json_object_set_new(out, "ask.timeout",
+					  value_json(p, &p->ask_timeout,
+						     limit_shown(POLICY_LIMIT_WALL,
+								 p->ask_timeout.value)));
+	if (out)
+		(void)json_object_set_new(out, "ask.session",
+					  value_json(p, &p->ask_session,
+						     json_boolean(p->ask_session.value)));
 	for (size_t i = 0; out && i < ARRAY_SIZE(lists); i++)
 		(void)json_object_set_new(out, lists[i].name,
 					  names_json(p, (const void *)((const char *)p +
@@ -316,6 +329,19 @@ static void print_effective(json_t *effective)
 	}
 }
 
+/* NULL: nobody is asked. */
+static void print_ask(json_t *patterns)
+{
+	json_t *one;
+	size_t i;
+
+	if (patterns)
+		print_line("  ask", json_array_size(patterns) > 0 ? "but for" : "each call", NULL);
+	json_array_foreach(patterns, i, one)
+		print_line("", json_string_value(json_object_get(one, "name")),
+			   json_object_get(one, "from"));
+}
+
 static void print_tools(json_t *tools)
 {
 	const char *name;
@@ -334,6 +360,7 @@ static void print_tools(json_t *tools)
 			print_line("  workspace", "readonly", NULL);
 		if (json_object_get(tool, "network"))
 			print_line("  network", "none", NULL);
+		print_ask(json_object_get(tool, "ask"));
 		json_object_foreach(json_object_get(tool, "limits"), limit, value)
 			print_value(limit, value);
 	}
@@ -353,7 +380,9 @@ static void print_text(json_t *shown)
 					     "audit.sync",
 					     "audit.full",
 					     "audit.rotate.size",
-					     "audit.rotate.keep"};
+					     "audit.rotate.keep",
+					     "ask.timeout",
+					     "ask.session"};
 	static const char *const lists[] = {"syscalls.groups",	   "syscalls.allow",
 					    "syscalls.deny",	   "syscalls.sockets",
 					    "environment.set",	   "environment.pass",

@@ -82,6 +82,10 @@ struct rpc_call {
 	json_t *progress_token; /* any dialect: NULL when progress is not wanted */
 	uint64_t progress;	/* the last number sent */
 	struct mcp_batch *batch;
+	bool elicits;	   /* the client of a modern request can ask a person */
+	char ask_id[40];   /* of the question that is open; "": none */
+	json_t *state;	   /* of a call that has come again: as sent; NULL: has not */
+	json_t *responses; /* ... and the answers; NULL: none */
 	/* CALL_FIXTURE */
 	uint64_t ask;
 	const struct fixture_ask *ask_row;
@@ -100,6 +104,7 @@ struct rpc {
 	bool out_of_memory;
 	/* MCP, legacy era */
 	const struct mcp_version *version; /* NULL before initialize */
+	bool elicits;			   /* the client can ask a person */
 	int log_level;
 	json_t *client;		   /* what it says of itself: {"name", "version"}; NULL: nothing */
 	struct fixtures *fixtures; /* NULL unless config.fixtures */

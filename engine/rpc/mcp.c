@@ -287,9 +287,9 @@ static void handle_message(struct rpc *rpc, struct mcp_batch *batch, json_t *lin
 	json_t *id = json_object_get(line, "id");
 	const char *wrong;
 
-	/* We ask nothing but in fixtures mode; an answer to nothing is not answered. */
+	/* An answer to nothing is not answered. */
 	if (is_response(line)) {
-		if (rpc->fixtures)
+		if (!mcp_elicit_response(rpc, line) && rpc->fixtures)
 			fixtures_response(rpc, line);
 		return;
 	}

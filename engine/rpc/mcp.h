@@ -27,6 +27,8 @@ enum mcp_code {
 struct mcp_version {
 	const char *name;
 	bool batches;
+	bool elicits; /* has elicitation/create */
+	bool modes;   /* ... of several modes, which are named */
 };
 
 /* Legacy revisions, newest first. */
@@ -85,6 +87,14 @@ void mcp_note_client(struct rpc *rpc, json_t *info);
 void mcp_ping(struct mcp_request *req);
 void mcp_set_level(struct mcp_request *req);
 void mcp_listen(struct mcp_request *req);
+
+/* mcp_elicit.c: questions for the person */
+/** mcp_elicits - whether @capabilities of a client declare forms; NULL: none */
+bool mcp_elicits(const json_t *capabilities);
+/** mcp_elicit_response - the driver's answer to a request of ours.  Return: false for no question. */
+bool mcp_elicit_response(struct rpc *rpc, const json_t *line);
+/** mcp_elicit_retry - what a call that has come again says; false after an error was answered */
+bool mcp_elicit_retry(struct mcp_request *req, struct rpc_call *call);
 
 /* mcp_lists.c */
 void mcp_tools_list(struct mcp_request *req);

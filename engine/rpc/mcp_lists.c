@@ -125,6 +125,10 @@ void mcp_tools_call(struct mcp_request *req)
 		return;
 	call->progress_token = json_incref(token);
 	call->session = json_incref(session);
+	if (!mcp_elicit_retry(req, call)) {
+		call_free(call);
+		return;
+	}
 	if (!arguments)
 		arguments = none = json_object();
 	call_start(call, name, arguments);

@@ -12,10 +12,10 @@
 #define CLIENT_WORD_BYTES ((size_t)128)
 
 const struct mcp_version mcp_versions[] = {
-	{"2025-11-25", false},
-	{"2025-06-18", false},
-	{"2025-03-26", true},
-	{"2024-11-05", true},
+	{"2025-11-25", .elicits = true, .modes = true},
+	{"2025-06-18", .elicits = true},
+	{"2025-03-26", .batches = true},
+	{"2024-11-05", .batches = true},
 };
 
 const size_t mcp_n_versions = ARRAY_SIZE(mcp_versions);
@@ -91,6 +91,8 @@ void mcp_initialize(struct mcp_request *req)
 			version = &mcp_versions[i];
 	req->rpc->version = version;
 	mcp_note_client(req->rpc, json_object_get(req->params, "clientInfo"));
+	req->rpc->elicits = version->elicits &&
+			    mcp_elicits(json_object_get(req->params, "capabilities"));
 	mcp_reply(req,
 		  json_pack("{s:s, s:o, s:{s:s, s:s, s:s}, s:s*}", "protocolVersion", version->name,
 			    "capabilities", capabilities(req->rpc), "serverInfo", "name",

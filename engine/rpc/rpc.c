@@ -280,6 +280,8 @@ void call_free(struct rpc_call *call)
 	json_decref(call->session);
 	json_decref(call->uri);
 	json_decref(call->progress_token);
+	json_decref(call->state);
+	json_decref(call->responses);
 	free(call);
 }
 
@@ -381,6 +383,7 @@ static void emit(struct rpc_call *call, json_t *answer)
 
 void rpc_call_finish(struct rpc_call *call, json_t *result, const char *text)
 {
+	rpc_call_ask_end(call);
 	if (!is_silent(call))
 		emit(call, call->dialect->answer(call, result, text));
 	call_free(call);

@@ -29,6 +29,28 @@
 struct rpc;
 struct rpc_call;
 
+/* How a driver can put a question to the person who uses it. */
+enum rpc_ask {
+	RPC_ASK_NOT, /* not at all: no MCP, or a client that has not declared elicitation */
+	RPC_ASK_NOW, /* by a request of ours while the call waits; ops->answered gets the answer */
+	RPC_ASK_AGAIN, /* the call is answered by the question, and comes again with the answer */
+};
+
+/* What became of a question. */
+enum rpc_action {
+	RPC_ACCEPTED, /* the form was sent; its content still has to be read */
+	RPC_DECLINED,
+	RPC_DISMISSED,	/* closed without a choice; MCP calls it "cancel" */
+	RPC_MALFORMED,	/* no answer that the protocol knows */
+	RPC_UNANSWERED, /* a call that has come again without one */
+};
+
+struct rpc_answer {
+	enum rpc_action action;
+	json_t *content;   /* the form's fields: an object or NULL; borrowed */
+	const char *wrong; /* RPC_MALFORMED: what was wrong with it; a literal */
+};
+
 struct rpc_ops {
 	/**
 	 * call - a tool call whose envelope is well-formed
@@ -65,6 +87,11 @@ struct rpc_ops {
 	 *	  cancelled like a call
 	 */
 	void (*resource_start)(void *ctx, struct rpc_call *call, const char *uri);
+	/**
+	 * answered - to the question that rpc_call_ask put for @call; once for each; may be NULL when
+	 *	      rpc_call_ask is never called
+	 */
+	void (*answered)(void *ctx, struct rpc_call *call, const struct rpc_answer *answer);
 };
 
 struct rpc_config {
@@ -114,6 +141,31 @@ bool rpc_call_wants_progress(const struct rpc_call *call);
  * Progress numbers are counted by rpc and strictly increase. Dropped silently where not wanted.
  */
 void rpc_call_progress(struct rpc_call *call, const char *message);
+
+/** rpc_call_ask_how - whether a person can be asked about @call, and by which way */
+enum rpc_ask rpc_call_ask_how(const struct rpc_call *call);
+
+/**
+ * rpc_call_ask - put a question to the person, in the way that rpc_call_ask_how says
+ * @message: what is asked; text made safe already
+ * @schema:  of the form, a flat object; stolen
+ * @state:   RPC_ASK_AGAIN: comes back with the answer; nobody else may be able to guess it
+ *
+ * RPC_ASK_NOW: @call waits, with at most one question open; RPC_ASK_AGAIN: @call is gone afterwards.
+ * Return: 0, or -ENOMEM with @call as it was.
+ */
+MUST_USE int rpc_call_ask(struct rpc_call *call, const char *message, json_t *schema,
+			  const char *state);
+
+/** rpc_call_ask_end - take the question back, if one is open: the answer is wanted no more */
+void rpc_call_ask_end(struct rpc_call *call);
+
+/**
+ * rpc_call_state - of a call that has come again: the state that its question had
+ * @ret: the answer
+ * Return: NULL for a call that answers nothing; "" when what it says is no state.
+ */
+const char *rpc_call_state(const struct rpc_call *call, struct rpc_answer *ret);
 
 /**
  * rpc_call_finish - answer, in the call's dialect; @call is gone afterwards

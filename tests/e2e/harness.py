@@ -69,6 +69,8 @@ class Engine:
         self.pid = self.child.pid
         self.lock = threading.Condition()
         self.answers, self.notes, self.stray, self.ended = {}, [], [], False
+        self.questions = []  # requests of the engine's own
+        self.capabilities = {}
         self.next_id = 1
         self.era = None
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -98,6 +100,8 @@ class Engine:
             self.stray.append(message)
         elif "method" in message and "id" not in message:
             self.notes.append(message)
+        elif "method" in message:
+            self.questions.append(message)
         elif message.get("id") is not None and "jsonrpc" in message:
             key = json.dumps(message["id"])
             if key in self.answers:
@@ -155,7 +159,7 @@ class Engine:
         if self.era == MODERN:
             params = dict(params or {})
             params["_meta"] = {"io.modelcontextprotocol/protocolVersion": MODERN,
-                               "io.modelcontextprotocol/clientCapabilities": {},
+                               "io.modelcontextprotocol/clientCapabilities": self.capabilities,
                                **params.get("_meta", {})}
         if params is not None:
             message["params"] = params
@@ -166,7 +170,7 @@ class Engine:
         return self.answer(self.request(method, params), seconds)
 
     def initialize(self, version=LEGACY):
-        reply = self.ask("initialize", {"protocolVersion": version, "capabilities": {},
+        reply = self.ask("initialize", {"protocolVersion": version, "capabilities": self.capabilities,
                                         "clientInfo": {"name": "tests", "version": "1"}})
         self.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
         return reply
@@ -266,6 +270,11 @@ def check_result(result):
     for key in ("wall_ms", "memory_bytes", "processes"):
         need(isinstance(result["limits"].get(key), int), f"limits.{key}", result["limits"])
     check_changes(result["changes"])
+    need(isinstance(result.get("granted"), list), "granted", result.get("granted"))
+    for one in result["granted"]:
+        need(isinstance(one.get("object"), str) and one["object"], "what was granted", one)
+        need(one.get("for") in ("once", "session"), "for how long", one)
+        need(isinstance(one.get("rule"), str) and "#/" in one["rule"], "by which rule", one)
     need(isinstance(result.get("denials"), list), "denials", result.get("denials"))
     for denial in result["denials"]:
         check_denial(denial)

@@ -31,12 +31,37 @@ static void answer(struct rpc_call *call)
 	json_decref(result);
 }
 
+/* Return: whether the call is gone with its question. */
+static bool ask(struct rpc_call *call)
+{
+	enum rpc_ask how = rpc_call_ask_how(call);
+
+	return how != RPC_ASK_NOT &&
+	       rpc_call_ask(call, "Q?", json_pack("{s:s}", "type", "object"), "state") == 0 &&
+	       how == RPC_ASK_AGAIN;
+}
+
+/* Of ids that nobody can guess. */
+static void on_answered(void *ctx, struct rpc_call *call, const struct rpc_answer *answer)
+{
+	(void)ctx;
+	(void)call;
+	(void)answer;
+	abort();
+}
+
 static void on_call(void *ctx, struct rpc_call *call, const char *tool, json_t *arguments)
 {
 	struct session *session = ctx;
+	struct rpc_answer given;
 
 	if (!json_is_object(arguments) || !tool)
 		abort();
+	if (rpc_call_state(call, &given) && given.action == RPC_ACCEPTED &&
+	    !json_is_object(given.content))
+		abort();
+	if (tool[0] == 'q' && ask(call))
+		return;
 	if (session->at_once || session->n_calls == CALLS_MAX)
 		answer(call);
 	else
@@ -108,8 +133,8 @@ static void on_send(void *ctx, const char *line, size_t len)
 	json_decref(value);
 }
 
-static const struct rpc_ops ops = {on_call,	 on_cancel, on_tools,  on_known,
-				   on_resources, on_read,   on_status, on_send};
+static const struct rpc_ops ops = {on_call, on_cancel, on_tools, on_known, on_resources,
+				   on_read, on_status, on_send,	 NULL,	   on_answered};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

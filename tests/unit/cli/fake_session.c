@@ -239,3 +239,16 @@ int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct 
 	*ret = strdup(exec->tool);
 	return 0;
 }
+
+/* A policy that asks about nothing. */
+int broker_exec_consent(const struct image *image, uint32_t *cell, char *const *argv,
+			const char *cwd, const struct broker_person *person, struct err *err)
+{
+	(void)image;
+	(void)cell;
+	(void)argv;
+	(void)cwd;
+	(void)person;
+	(void)err;
+	return 0;
+}

@@ -1,9 +1,4 @@
-/*
- * Theory of operation: a policy of the test's own in a made-up home is asked row by row; each remedy
- * is written into a policy that extends it, which must then allow exactly that.
- */
-#include "policy/ask.h"
-
+/* "ask": its keys, what a parent may make final of them, and the cells that answers become. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -12,73 +7,29 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WORKSPACE "/nowhere/project"
+#include "base/fd.h"
+#include "policy/plan.h"
+
+#define LEAST "\"syscalls\": {\"groups\": [\"base\"]}"
+#define TOOL(text) "\"tools\": {\"Bash\": " text "}"
+#define ASK(text) TOOL("{\"ask\": " text "}")
+#define WRITE(text) "\"filesystem\": {\"write\": [" text "]}"
 
 static char dir[] = "/tmp/toolcell-ask-XXXXXX";
 static struct policy_inputs inputs;
 static struct policy policy;
 static struct policy_plan plan;
-static struct ask ask = {.plan = &plan, .workspace = WORKSPACE};
-
-static const char base[] =
-	"{\"name\": \"base\","
-	" \"workspace\": {\"mode\": \"overlay\", \"protect\": [\"**/.git/hooks\"],"
-	"                 \"scratch\": [\"target\"]},"
-	" \"filesystem\": {"
-	"  \"read\": [\"/usr\", {\"path\": \"${HOME}/data\", \"execute\": false},"
-	"             {\"path\": \"/nonexistent/x\", \"optional\": true}],"
-	"  \"write\": [\"${HOME}/out\"],"
-	"  \"tmpfs\": [{\"path\": \"/mem\", \"size\": \"1MiB\", \"execute\": false}],"
-	"  \"overlay\": [{\"path\": \"${HOME}/cache\", \"size\": \"1MiB\"}],"
-	"  \"files\": [{\"path\": \"/etc/passwd\", \"content\": \"\"}],"
-	"  \"symlinks\": [{\"path\": \"/link\", \"target\": \"usr/bin\"},"
-	"                 {\"path\": \"/mem/up\", \"target\": \"../etc/passwd\"},"
-	"                 {\"path\": \"/loop\", \"target\": \"loop\"}],"
-	"  \"directories\": [\"/empty\", \"/mem/made\"],"
-	"  \"devices\": [\"null\"], \"proc\": \"masked\"},"
-	" \"syscalls\": {\"groups\": [\"base\", \"files\", \"processes\", \"network-unix\"],"
-	"                \"deny\": [\"lseek\"], \"sockets\": [\"unix\"]},"
-	" \"tools\": {\"Look\": {\"workspace\": {\"mode\": \"readonly\"}}, \"Gone\": false},"
-	" \"final\": [\"/network\"]}";
-
-static void write_policy(const char *name, const char *text)
-{
-	char path[160];
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/%s.json", dir, name);
-	f = fopen(path, "we");
-	cr_assert_not_null(f);
-	cr_assert_geq(fputs(text, f), 0);
-	cr_assert_eq(fclose(f), 0);
-}
-
-static void load(const char *name)
-{
-	const char *const dirs[] = {dir, NULL};
-	struct err err = {0};
-
-	policy_plan_fini(&plan);
-	policy_fini(&policy);
-	cr_assert_eq(policy_load(name, dirs, &inputs, &policy, &err), 0, "%s", err.text);
-	cr_assert_eq(policy_resolve(&policy, NULL, &inputs, &plan, &err), 0, "%s", err.text);
-}
 
 static void set_up(void)
 {
-	static const char *const folders[] = {"home", "home/data", "home/out", "home/cache",
-					      "home/private"};
-	char path[160];
+	char path[64];
 
 	cr_assert_not_null(mkdtemp(dir));
-	for (size_t i = 0; i < ARRAY_SIZE(folders); i++) {
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, folders[i]);
+	cr_assert_eq(setenv("HOME", dir, 1), 0);
+	for (char c = 'a'; c <= 'e'; c++) {
+		(void)snprintf(path, sizeof(path), "%s/%c", dir, c);
 		cr_assert_eq(mkdir(path, 0755), 0);
 	}
-	(void)snprintf(path, sizeof(path), "%s/home", dir);
-	cr_assert_eq(setenv("HOME", path, 1), 0);
-	write_policy("base", base);
-	load("base");
 }
 
 static void tear_down(void)
@@ -94,299 +45,307 @@ static void tear_down(void)
 
 TestSuite(ask, .init = set_up, .fini = tear_down);
 
-/* Lives until the next one is asked for. */
-static const struct ask_place *place_of(const char *text)
+static int load(const char *name, const char *text, struct err *err)
 {
-	static struct ask_place place;
-	static char path[PATH_MAX];
+	const char *const dirs[] = {dir, NULL};
+	char path[128];
+	FILE *f;
+
+	policy_fini(&policy);
+	(void)snprintf(path, sizeof(path), "%s/%s.json", dir, name);
+	f = fopen(path, "we");
+	cr_assert_not_null(f);
+	cr_assert_geq(fprintf(f, "{\"name\": \"%s\", " LEAST ", %s}", name, text), 0);
+	cr_assert_eq(fclose(f), 0);
+	return policy_load(name, dirs, &inputs, &policy, err);
+}
+
+static void need_load(const char *name, const char *text)
+{
 	struct err err = {0};
 
-	cr_assert_eq(ask_clean(&ask, text, path, &err), 0, "%s: %s", text, err.text);
-	cr_assert_eq(ask_place(&ask, path, &place, &err), 0, "%s: %s", text, err.text);
-	return &place;
+	cr_assert_eq(load(name, text, &err), 0, "%s: %s", text, err.text);
 }
 
-static struct ask_answer answer_of(const char *text, enum ask_use use)
+static void resolve(const char *text)
 {
-	const struct ask_place *place = place_of(text);
-	struct ask_answer answer;
+	struct err err = {0};
 
-	ask_path(&ask, place, use, &answer);
-	return answer;
+	need_load("p", text);
+	cr_assert_eq(policy_resolve(&policy, NULL, &inputs, &plan, &err), 0, "%s", err.text);
 }
 
-/* read list write create execute: a allow, r refused, h hidden, p protected */
-static void check_uses(const char *text, const char *letters)
+Test(ask, is_off_and_has_limits_when_nobody_says_so)
 {
-	static const char all[] = "arhp";
-
-	for (uint32_t use = 0; use < ASK_USE_N; use++) {
-		struct ask_answer a = answer_of(text, (enum ask_use)use);
-
-		cr_expect_eq(all[a.verdict], letters[use], "%s, %s: %c, not %c (%s)", text,
-			     ask_use_name((enum ask_use)use), all[a.verdict], letters[use], a.why);
-		cr_expect_neq(a.why[0], '\0');
-	}
+	need_load("p", TOOL("{}"));
+	cr_assert_eq(policy.tools[0].ask.value, 0);
+	cr_assert_eq(policy.ask_timeout.value, 5 * 60 * 1000);
+	cr_assert_eq(policy.ask_session.value, 1);
 }
 
-Test(ask, every_kind_of_mount_allows_what_it_can)
+Test(ask, keys_are_read)
 {
-	static const struct {
-		const char *path;
-		const char *letters;
-	} rows[] = {
-		{"/", "rarrr"},
-		{"/usr/bin/env", "aarra"},
-		{"/link/env", "aarra"},
-		{"${HOME}/data/x", "aarrr"},
-		{"${HOME}/out/x", "aaaaa"},
-		{"${HOME}/cache/x", "aaaaa"},
-		{"${HOME}", "rarrr"},
-		{"${HOME}/private/x", "hhhhh"},
-		{"/mem", "aaaar"},
-		{"/mem/x", "hhaar"},
-		{"/mem/up", "arrrr"},
-		{"/mem/made", "aaaar"},
-		{"/etc/passwd", "arrrr"},
-		{"/etc", "rarrr"},
-		{"/etc/shadow", "hhhhh"},
-		{"/empty", "aarrr"},
-		{"/empty/x", "aarrr"},
-		{"/dev/null", "arar"
-			      "r"},
-		{"/dev/sda", "hhhhh"},
-		{"/nonexistent/x", "hhhhh"},
-		{"/proc/self/maps", "aaarr"},
-		{"/proc/12/maps", "aaarr"},
-		{"/proc/meminfo", "aarrr"},
-		{"/proc/kcore", "hhhrr"},
-		{"/proc/sys/x", "aarrr"},
-		{"/usrx", "hhhhh"},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		check_uses(rows[i].path, rows[i].letters);
+	need_load("p", "\"ask\": {\"timeout\": \"30s\", \"session\": false}, " ASK(
+			       "{\"patterns\": [\"git:*\", \"ls\"]}"));
+	cr_assert_eq(policy.ask_timeout.value, 30000);
+	cr_assert_eq(policy.ask_session.value, 0);
+	cr_assert_eq(policy.tools[0].ask.value, 1);
+	cr_assert_eq(policy.tools[0].ask_patterns.n, 2);
+	cr_assert_str_eq(policy.tools[0].ask.origin.pointer, "/tools/Bash/ask");
+	cr_assert_str_eq(policy.tools[0].ask_patterns.at[1].origin.pointer,
+			 "/tools/Bash/ask/patterns/1");
 }
 
-Test(ask, the_workspace_is_held_against_protect_scratch_and_the_tool)
-{
-	check_uses("${WORKSPACE}/src/x", "aaaaa");
-	check_uses("src/x", "aaaaa");
-	check_uses("${WORKSPACE}/.git/hooks/x", "aappa");
-	check_uses("${WORKSPACE}/sub/.GIT/HOOKS", "aappa");
-	cr_assert_eq(answer_of("src/x", ASK_WRITE).fate, ASK_KEPT_SESSION);
-	cr_assert_not_null(strstr(answer_of("target/x", ASK_CREATE).why, "scratch"));
-	cr_assert_str_eq(answer_of(".git/hooks/x", ASK_WRITE).rule.pointer, "/workspace/protect/0");
-	ask.tool = policy_find_tool(&policy, "Look");
-	check_uses("src/x", "aarra");
-	cr_assert_str_eq(answer_of("src/x", ASK_WRITE).rule.pointer, "/tools/Look/workspace/mode");
-	ask.tool = NULL;
-}
-
-Test(ask, a_path_is_cleaned_as_text)
+Test(ask, wrong_keys_are_refused)
 {
 	static const struct {
 		const char *text;
-		const char *path;
+		const char *words;
 	} rows[] = {
-		{"/usr/../etc//passwd/", "/etc/passwd"},
-		{"/../..", "/"},
-		{"//", "/"},
-		{"/a/./b/../c", "/a/c"},
-		{".", WORKSPACE},
-		{"..", "/nowhere"},
-		{"${WORKSPACE}", WORKSPACE},
-		{"x/../y", WORKSPACE "/y"},
-	};
-	char path[PATH_MAX];
-	struct err err = {0};
-	struct ask no_workspace = {.plan = &plan};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		cr_assert_eq(ask_clean(&ask, rows[i].text, path, &err), 0, "%s", err.text);
-		cr_assert_str_eq(path, rows[i].path, "row %zu", i);
-	}
-	cr_assert_eq(ask_clean(&no_workspace, "x", path, &err), -EINVAL);
-	cr_assert_not_null(strstr(err.text, "--workspace"));
-	cr_assert_lt(ask_clean(&ask, "${HOM}/x", path, &err), 0);
-}
-
-Test(ask, links_in_a_circle_end)
-{
-	struct ask_place place;
-	struct err err = {0};
-
-	cr_assert_eq(ask_place(&ask, "/loop/x", &place, &err), -ELOOP);
-}
-
-Test(ask, calls_have_the_reason_that_decides)
-{
-	static const struct {
-		const char *text;
-		enum call_verdict verdict;
-		const char *pointer; /* NULL: built in */
-		const char *why;
-	} rows[] = {
-		{"read", CALL_ALLOW, "/syscalls/groups/0", "group \"base\""},
-		{"lseek", CALL_EPERM, "/syscalls/deny/0", "deny \"lseek\""},
-		{"ptrace", CALL_EPERM, NULL, "no policy can allow it"},
-		{"shmget", CALL_EPERM, NULL, "no group of the policy has it"},
-		{"clone arg0=CLONE_NEWUSER", CALL_EPERM, NULL,
-		 "without flags that make namespaces"},
-		{"socket arg0=AF_UNIX", CALL_ALLOW, "/syscalls/groups/3", "group"},
-		{"socket arg0=AF_INET arg1=1", CALL_EPERM, "/syscalls/sockets/0", "families"},
-		{"ioctl arg1=TIOCSTI", CALL_EPERM, NULL, "TIOCSTI"},
-		{"#999", CALL_ENOSYS, NULL, "by its number"},
-	};
-	struct call_filters filters;
-	struct err err = {0};
-
-	cr_assert_eq(call_filters_init(&filters, &policy, 0, &err), 0, "%s", err.text);
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		enum call_verdict verdict = CALL_KILL;
-		struct ask_answer a;
-		struct call call;
-
-		cr_assert_eq(call_parse(rows[i].text, &call, &err), 0, "%s", err.text);
-		cr_assert_eq(ask_call(&ask, &filters, CALL_X86_64, CALL_X86_64, &call, &verdict, &a,
-				      &err),
-			     1);
-		cr_expect_eq(verdict, rows[i].verdict, "%s", rows[i].text);
-		cr_expect_not_null(strstr(a.why, rows[i].why), "%s: %s", rows[i].text, a.why);
-		cr_expect(rows[i].pointer
-				  ? a.rule.pointer && !strcmp(a.rule.pointer, rows[i].pointer)
-				  : a.rule.source == POLICY_BUILT_IN,
-			  "%s: %s", rows[i].text, a.rule.pointer);
-	}
-	call_filters_fini(&filters);
-}
-
-Test(ask, hosts_follow_from_the_network_and_the_families)
-{
-	static const char *const bad[] = {"", ":80", "a:b", "a:65536", "[::1]80", "[::1"};
-	struct ask_answer a;
-	struct err err = {0};
-
-	cr_assert_eq(ask_host(&ask, "127.0.0.1:80", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_REFUSED);
-	write_policy("net",
-		     "{\"name\": \"net\", \"syscalls\": {\"groups\": [\"base\"], \"sockets\": "
-		     "[\"inet\"]}, \"network\": {\"mode\": \"loopback\"}}");
-	load("net");
-	cr_assert_eq(ask_host(&ask, "127.9.0.1", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_ALLOW);
-	cr_assert_eq(ask_host(&ask, "localhost:1", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_ALLOW);
-	cr_assert_eq(ask_host(&ask, "::1", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_REFUSED); /* inet6 is not granted */
-	cr_assert_eq(ask_host(&ask, "192.0.2.1:443", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_REFUSED);
-	cr_assert_str_eq(a.rule.pointer, "/network/mode");
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		cr_assert_eq(ask_host(&ask, bad[i], &a, &err), -EINVAL, "%s", bad[i]);
-}
-
-Test(ask, tools_are_granted_or_taken_away)
-{
-	struct ask_answer a;
-
-	ask_tool(policy_find_tool(&policy, "Look"), &a);
-	cr_assert_eq(a.verdict, ASK_ALLOW);
-	ask_tool(policy_find_tool(&policy, "Gone"), &a);
-	cr_assert_eq(a.verdict, ASK_REFUSED);
-	cr_assert_str_eq(a.rule.pointer, "/tools/Gone");
-	ask_tool(NULL, &a);
-	cr_assert_eq(a.verdict, ASK_ALLOW);
-}
-
-Test(ask, a_final_holds_for_the_key_and_what_lies_below_it)
-{
-	cr_assert_not_null(ask_final(&policy, "/network/mode"));
-	cr_assert_not_null(ask_final(&policy, "/network"));
-	cr_assert_null(ask_final(&policy, "/networks"));
-	cr_assert_null(ask_final(&policy, "/syscalls/allow"));
-}
-
-/* The fragment as a policy of its own: afterwards it is allowed, and @other is not. */
-static void check_remedy(const char *text, enum ask_use use, const char *other)
-{
-	const struct ask_place *place = place_of(text);
-	const char *pointer = "";
-	json_t *remedy = ask_remedy_path(&ask, place, use, &pointer);
-	char *dumped;
-
-	cr_assert_neq(answer_of(text, use).verdict, ASK_ALLOW, "%s", text);
-	cr_assert_not_null(remedy, "%s has no remedy", text);
-	cr_assert(json_object_set_new(remedy, "name", json_string("more")) == 0);
-	dumped = json_dumps(remedy, 0);
-	write_policy("more", dumped);
-	load("more");
-	cr_expect_eq(answer_of(text, use).verdict, ASK_ALLOW, "%s: %s does not help", text, dumped);
-	cr_expect_neq(answer_of(other, use).verdict, ASK_ALLOW, "%s: %s opens %s", text, dumped,
-		      other);
-	cr_expect_neq(pointer[0], '\0');
-	free(dumped);
-	json_decref(remedy);
-	load("base");
-}
-
-Test(ask, a_remedy_allows_what_was_refused_and_not_its_neighbour)
-{
-	check_remedy("${HOME}/private", ASK_READ, "${HOME}/other");
-	check_remedy("/etc/hostname", ASK_READ, "/etc/shadow");
-	check_remedy("/etc/hostname", ASK_WRITE, "/etc/shadow");
-	check_remedy("/usr/bin/env", ASK_WRITE, "/usr/lib/x");
-	check_remedy("/usr/bin/new", ASK_CREATE, "/usr/lib/x");
-	check_remedy("/srv/new", ASK_CREATE, "/opt/new");
-	check_remedy("/mem/x", ASK_EXECUTE, "${HOME}/data/x");
-	check_remedy("${HOME}/data/x", ASK_EXECUTE, "/mem/x");
-	check_remedy("/dev/zero", ASK_READ, "/dev/full");
-}
-
-Test(ask, what_no_policy_can_grant_has_no_remedy)
-{
-	static const struct {
-		const char *path;
-		enum ask_use use;
-	} rows[] = {{"/", ASK_WRITE},		{"/proc/kcore", ASK_READ},
-		    {"/dev/mem", ASK_READ},	{".git/hooks/x", ASK_WRITE},
-		    {"/etc/passwd", ASK_WRITE}, {"/nonexistent/y", ASK_READ}};
-
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct ask_place *place = place_of(rows[i].path);
-		const char *pointer = "";
-
-		cr_assert_null(ask_remedy_path(&ask, place, rows[i].use, &pointer), "%s",
-			       rows[i].path);
-	}
-}
-
-Test(ask, a_call_has_a_remedy_where_a_policy_decides)
-{
-	static const struct {
-		const char *text;
-		const char *pointer; /* NULL: none */
-	} rows[] = {
-		{"shmget", "/syscalls/allow"},
-		{"ptrace", NULL},
-		{"lseek", NULL},
-		{"clone arg0=CLONE_NEWUSER", NULL},
-		{"socket arg0=AF_INET", "/network/mode"},
-		{"socket arg0=AF_NETLINK", "/syscalls/sockets"},
-		{"socket arg0=AF_PACKET", NULL},
-		{"#999", NULL},
+		{ASK("1"), "/tools/Bash/ask: must be true, false or an object"},
+		{ASK("\"yes\""), "/tools/Bash/ask: must be"},
+		{ASK("[]"), "/tools/Bash/ask: must be"},
+		{ASK("{}"), "with \"patterns\""},
+		{ASK("{\"patterns\": []}"), "with \"patterns\""},
+		{ASK("{\"patterns\": {}}"), "with \"patterns\""},
+		{ASK("{\"patterns\": [1]}"), "/tools/Bash/ask/patterns/0: must be a string"},
+		{ASK("{\"patterns\": [\"\"]}"), "must not be empty"},
+		{ASK("{\"patterns\": [\"a\", \"a\"]}"), "listed twice"},
+		{ASK("{\"pattern\": [\"a\"]}"), "unknown key \"pattern\""},
+		{"\"ask\": true", "/ask: must be an object"},
+		{"\"ask\": {\"timeout\": 5}", "/ask/timeout: must be a string"},
+		{"\"ask\": {\"timeout\": \"5\"}", "a time with its unit"},
+		{"\"ask\": {\"timeout\": \"1ms\"}", "out of range"},
+		{"\"ask\": {\"timeout\": \"25h\"}", "out of range"},
+		{"\"ask\": {\"time\": \"25h\"}", "unknown key \"time\""},
+		{WRITE("{\"path\": \"/a\", \"ask\": 1}"), "must be true or false"},
+		{"\"filesystem\": {\"tmpfs\": [{\"path\": \"/a\", \"size\": \"1MiB\", \"ask\": "
+		 "true}]}",
+		 "unknown key \"ask\""},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const char *pointer = NULL;
-		struct call call;
-		json_t *remedy;
+		struct err err = {0};
 
-		cr_assert_eq(call_parse(rows[i].text, &call, NULL), 0);
-		remedy = ask_remedy_call(&ask, &call, &pointer);
-		cr_assert_eq(remedy != NULL, rows[i].pointer != NULL, "%s", rows[i].text);
-		if (rows[i].pointer)
-			cr_assert_str_eq(pointer, rows[i].pointer, "%s", rows[i].text);
-		json_decref(remedy);
+		cr_assert_eq(load("p", rows[i].text, &err), -EINVAL, "row %zu", i);
+		cr_expect_not_null(strstr(err.text, rows[i].words), "row %zu: %s", i, err.text);
 	}
+}
+
+static void expect_child(const char *parent, const char *child, const char *words)
+{
+	struct err err = {0};
+	char text[512];
+
+	need_load("parent", parent);
+	(void)snprintf(text, sizeof(text), "\"extends\": \"parent\", %s", child);
+	if (!words) {
+		need_load("child", text);
+		return;
+	}
+	cr_assert_eq(load("child", text, &err), -EINVAL, "%s", child);
+	cr_expect_not_null(strstr(err.text, words), "%s: %s", child, err.text);
+}
+
+Test(ask, a_child_may_take_it_away_unless_it_is_final)
+{
+	expect_child(ASK("true"), ASK("false"), NULL);
+	cr_assert_eq(policy.tools[0].ask.value, 0);
+	expect_child(ASK("true") ", \"final\": [\"/tools/Bash/ask\"]", ASK("false"),
+		     "is looser than");
+	expect_child(ASK("true") ", \"final\": [\"/tools\"]", ASK("false"), "is looser than");
+	expect_child(ASK("true") ", \"final\": [\"/tools/Bash/ask\"]",
+		     ASK("{\"patterns\": [\"ls\"]}"), "cannot be added");
+	expect_child(ASK("true") ", \"final\": [\"/tools/Bash/ask\"]", TOOL("false"), NULL);
+}
+
+Test(ask, a_child_may_ask_more_though_it_is_final)
+{
+	static const char parent[] = ASK(
+		"{\"patterns\": [\"ls\", \"git:*\"]}") ", \"final\": [\"/tools\"]";
+
+	expect_child(parent, ASK("true"), NULL);
+	cr_assert_eq(policy.tools[0].ask_patterns.n, 0);
+	expect_child(parent, ASK("{\"patterns\": [\"ls\"]}"), NULL);
+	cr_assert_eq(policy.tools[0].ask_patterns.n, 1);
+	expect_child(parent, ASK("{\"patterns\": [\"ls\", \"rm:*\"]}"), "cannot be added");
+	expect_child(TOOL("{}") ", \"final\": [\"/tools\"]", ASK("{\"patterns\": [\"ls\"]}"), NULL);
+	cr_assert_eq(policy.tools[0].ask.value, 1);
+}
+
+Test(ask, how_questions_stand_can_be_final)
+{
+	static const char parent[] = "\"ask\": {\"timeout\": \"1min\", \"session\": false}, "
+				     "\"final\": [\"/ask\"]";
+
+	expect_child(parent, "\"ask\": {\"timeout\": \"30s\"}", NULL);
+	expect_child(parent, "\"ask\": {\"timeout\": \"2min\"}", "is looser than");
+	expect_child(parent, "\"ask\": {\"session\": true}", "is looser than");
+}
+
+Test(ask, an_entry_of_a_final_list_can_be_asked_about_but_not_freed)
+{
+	static const char plain[] = WRITE("\"/a\"") ", \"final\": [\"/filesystem/write\"]";
+	static const char asked[] = WRITE(
+		"{\"path\": \"/a\", \"ask\": true}") ", \"final\": [\"/filesystem/write\"]";
+
+	expect_child(plain, WRITE("{\"path\": \"/a\", \"ask\": true}"), NULL);
+	cr_assert(policy.entries[0].ask);
+	cr_assert_eq(policy.n_entries, 1);
+	expect_child(asked, WRITE("\"/a\""), "a parent made this list final");
+	expect_child(asked, WRITE("{\"path\": \"/a\", \"ask\": true}"), NULL);
+	expect_child(plain, WRITE("{\"path\": \"/a\", \"ask\": true, \"optional\": true}"),
+		     "a parent made this list final");
+	expect_child(plain, WRITE("{\"path\": \"/b\", \"ask\": true}"),
+		     "a parent made this list final");
+}
+
+static const struct policy_mount *mount_at(const char *target, bool asks)
+{
+	for (size_t i = 0; i < plan.n_mounts; i++)
+		if (plan.mounts[i].target && strstr(plan.mounts[i].target, target) &&
+		    (plan.mounts[i].ask != 0) == asks)
+			return &plan.mounts[i];
+	cr_assert_fail("no mount at %s", target);
+	return NULL;
+}
+
+Test(ask, entries_are_numbered_by_their_place)
+{
+	resolve(WRITE("{\"path\": \"${HOME}/c\", \"ask\": true}, \"${HOME}/b\", "
+		      "{\"path\": \"${HOME}/a\", \"ask\": true}"));
+	cr_assert_eq(plan.n_asks, 2);
+	cr_assert_eq(mount_at("/a", true)->ask, 1);
+	cr_assert_eq(mount_at("/c", true)->ask, 2);
+	cr_assert(policy_plan_has(&plan, mount_at("/b", false), 0));
+	cr_assert_not(policy_plan_has(&plan, mount_at("/a", true), 2));
+	cr_assert(policy_plan_has(&plan, mount_at("/a", true), 3));
+}
+
+Test(ask, more_than_four_are_refused)
+{
+	struct err err = {0};
+
+	need_load("p",
+		  WRITE("{\"path\": \"${HOME}/a\", \"ask\": true}, {\"path\": \"${HOME}/b\", "
+			"\"ask\": true}, {\"path\": \"${HOME}/c\", \"ask\": true}, {\"path\": "
+			"\"${HOME}/d\", \"ask\": true}, {\"path\": \"${HOME}/e\", \"ask\": true}"));
+	cr_assert_eq(policy_resolve(&policy, NULL, &inputs, &plan, &err), -EINVAL);
+	cr_assert_not_null(strstr(err.text, "/filesystem/write/4: more than 4 entries"), "%s",
+			   err.text);
+	cr_assert_eq(plan.n_mounts, 0);
+}
+
+Test(ask, writing_may_be_asked_where_reading_is_granted)
+{
+	struct err err = {0};
+
+	resolve("\"filesystem\": {\"read\": [\"${HOME}/a\"], "
+		"\"write\": [{\"path\": \"${HOME}/a\", \"ask\": true}]}");
+	cr_assert(policy_plan_has(&plan, mount_at("/a", false), 0));
+	cr_assert_not(policy_plan_has(&plan, mount_at("/a", false), 1));
+	cr_assert(policy_plan_has(&plan, mount_at("/a", true), 1));
+	policy_plan_fini(&plan);
+	need_load("p", "\"filesystem\": {\"write\": [\"${HOME}/a\"], "
+		       "\"read\": [{\"path\": \"${HOME}/a\", \"ask\": true}]}");
+	cr_assert_eq(policy_resolve(&policy, NULL, &inputs, &plan, &err), -EINVAL);
+	cr_assert_not_null(strstr(err.text, "is already taken"), "%s", err.text);
+}
+
+static struct image seal(uint32_t *ret_first)
+{
+	struct image_builder *b = image_builder_new();
+	struct image image;
+	struct err err = {0};
+	int fd = -1;
+
+	cr_assert_not_null(b);
+	cr_assert_eq(policy_emit(&plan, b, ret_first, &err), 0, "%s", err.text);
+	image_builder_catalog(b, "{}", 2);
+	cr_assert_eq(image_builder_seal(b, &fd, &err), 0, "%s", err.text);
+	cr_assert_eq(image_map(fd, &image, &err), 0, "%s", err.text);
+	close(fd);
+	image_builder_free(b);
+	return image;
+}
+
+/* Whether the cell has a mount, and a rule of Landlock, for a path that ends so. */
+static bool cell_has(const struct image *image, const struct image_cell *cell, const char *end)
+{
+	bool mounted = false;
+	bool ruled = false;
+
+	for (uint32_t i = 0; i < cell->mounts_count; i++) {
+		const char *target =
+			image_string(image, image_mount(image, cell->mounts_first + i)->target);
+
+		mounted = mounted || (target && strcmp(target + strlen(dir), end) == 0 &&
+				      strncmp(target, dir, strlen(dir)) == 0);
+	}
+	for (uint32_t i = 0; i < cell->rules_count; i++) {
+		const char *path = image_string(image,
+						image_rule(image, cell->rules_first + i)->path);
+
+		ruled = ruled || (path && strncmp(path, dir, strlen(dir)) == 0 &&
+				  strcmp(path + strlen(dir), end) == 0);
+	}
+	cr_assert_eq(mounted, ruled, "%s", end);
+	return mounted;
+}
+
+Test(ask, every_set_of_answers_has_its_cells)
+{
+	uint32_t first = UINT32_MAX;
+	struct image image;
+	uint32_t behind;
+
+	resolve(WRITE("{\"path\": \"${HOME}/a\", \"ask\": true}, {\"path\": \"${HOME}/b\", "
+		      "\"ask\": true}, \"${HOME}/c\"") ", " TOOL("{\"ask\": true}") ", "
+										    "\"workspace\":"
+										    " {\"mode\": "
+										    "\"overlay\"}");
+	cr_assert_eq(policy_n_cells(&policy), 2);
+	image = seal(&first);
+	cr_assert_eq(first, 0);
+	cr_assert_eq(image.header->cells.count, 2 * 4 + POLICY_CHANGES_CELLS);
+	behind = 2 + POLICY_CHANGES_CELLS;
+	for (uint32_t set = 0; set < 4; set++)
+		for (uint32_t tool = 0; tool < 2; tool++) {
+			uint32_t index = set == 0 ? tool : behind + (set - 1) * 2 + tool;
+			const struct image_cell *cell = image_cell(&image, index);
+			const char *name = image_string(&image, cell->name);
+			char want[32];
+
+			(void)snprintf(want, sizeof(want), "p%s", tool ? "/Bash" : "");
+			if (set > 0)
+				(void)snprintf(want + strlen(want), sizeof(want) - strlen(want),
+					       "/ask/%u", set);
+			cr_expect_str_eq(name, want);
+			cr_expect_eq(cell_has(&image, cell, "/a"), (set & 1) != 0, "%s", name);
+			cr_expect_eq(cell_has(&image, cell, "/b"), (set & 2) != 0, "%s", name);
+			cr_expect(cell_has(&image, cell, "/c"), "%s", name);
+		}
+	image_unmap(&image);
+}
+
+Test(ask, too_many_cells_are_refused_by_name)
+{
+	struct image_builder *b = image_builder_new();
+	char text[4096] = WRITE(
+		"{\"path\": \"${HOME}/a\", \"ask\": true}, {\"path\": \"${HOME}/b\", "
+		"\"ask\": true}, {\"path\": \"${HOME}/c\", \"ask\": true}, {\"path\": "
+		"\"${HOME}/d\", \"ask\": true}") ", \"tools\": {\"t0\": {}";
+	struct err err = {0};
+	uint32_t first;
+
+	for (int i = 1; i < 16; i++)
+		(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), ", \"t%d\": {}",
+			       i);
+	(void)snprintf(text + strlen(text), sizeof(text) - strlen(text), "}");
+	resolve(text);
+	cr_assert_eq(policy_emit(&plan, b, &first, &err), -EINVAL);
+	cr_assert_not_null(strstr(err.text,
+				  "/filesystem/write/0: 17 cells for tools times 16 sets"),
+			   "%s", err.text);
+	image_builder_free(b);
 }

@@ -118,6 +118,30 @@ static void on_send(void *ctx, const char *line, size_t len)
 	cr_assert_eq(buf_append(&driver->out, line, len), 0);
 }
 
+static void on_answered(void *ctx, struct rpc_call *call, const struct rpc_answer *given)
+{
+	struct driver *driver = ctx;
+
+	cr_assert_eq(rpc_call_data(call), driver);
+	driver->n_answered++;
+	driver_show(given, driver->answered, sizeof(driver->answered));
+}
+
+void driver_show(const struct rpc_answer *given, char *dst, size_t cap)
+{
+	static const char *const words[] = {
+		[RPC_ACCEPTED] = "accept",	 [RPC_DECLINED] = "decline",
+		[RPC_DISMISSED] = "cancel",	 [RPC_MALFORMED] = "malformed",
+		[RPC_UNANSWERED] = "unanswered",
+	};
+	char *content = given->content ? json_dumps(given->content, JSON_COMPACT) : NULL;
+
+	cr_assert_eq(given->action == RPC_MALFORMED, given->wrong != NULL);
+	(void)snprintf(dst, cap, "%s%s%s", words[given->action], content ? " " : "",
+		       content ? content : "");
+	free(content);
+}
+
 static const struct rpc_ops ops = {
 	.call = on_call,
 	.cancel = on_cancel,
@@ -128,6 +152,7 @@ static const struct rpc_ops ops = {
 	.resource_start = on_start,
 	.status = on_status,
 	.send = on_send,
+	.answered = on_answered,
 };
 
 void driver_init(struct driver *driver, bool fixtures)

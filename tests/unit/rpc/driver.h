@@ -25,6 +25,8 @@ struct driver {
 	size_t n_started;
 	size_t n_cancelled;
 	char reason[64];    /* of the last cancel */
+	char answered[160]; /* what the last answer to a question was: "accept {...}" */
+	size_t n_answered;
 	char session[80];   /* that the last call named; "" for none */
 	const char *status; /* of the answers given at once */
 };
@@ -43,6 +45,9 @@ const char *driver_ask(struct driver *driver, const char *line);
 
 /** driver_answer - answer the oldest call that is kept */
 void driver_answer(struct driver *driver, const char *status, const char *text);
+
+/** driver_show - "decline", "accept {...}": an answer for comparing */
+void driver_show(const struct rpc_answer *given, char *dst, size_t cap);
 
 /** driver_initialize - a legacy session, its answer thrown away */
 void driver_initialize(struct driver *driver, const char *version);
