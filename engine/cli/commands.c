@@ -32,6 +32,11 @@
 #define OPTION_OUTPUT {"output", 'o', .kind = ARGS_TEXT, .value = "FILE", \
 	.help = "learn, suggest: write the policy to FILE, which must not be there yet", \
 	.offset = offsetof(struct args, output)}
+#define OPTION_FORCE {"force", .kind = ARGS_FLAG, \
+	.help = "learn, suggest: replace an existing file", .offset = offsetof(struct args, force)}
+#define OPTION_RISKY {"risky", .kind = ARGS_FLAG, \
+	.help = "learn, suggest: try and grant also what has a risk", \
+	.offset = offsetof(struct args, risky)}
 #define OPTION_AUDIT {"audit", .kind = ARGS_TEXT, .value = "DIR", \
 	.help = "folder of the audit log, or off; else as the policy says", \
 	.offset = offsetof(struct args, audit)}
@@ -147,10 +152,8 @@ static const struct args_option learn_options[] = {
 	OPTION_BASE,
 	OPTION_OUTPUT,
 	OPTION_WORKSPACE,
-	{"force", .kind = ARGS_FLAG, .help = "replace an existing file",
-	 .offset = offsetof(struct args, force)},
-	{"risky", .kind = ARGS_FLAG, .help = "try and grant also what has a risk",
-	 .offset = offsetof(struct args, risky)},
+	OPTION_FORCE,
+	OPTION_RISKY,
 	{"verbose", 'v', .kind = ARGS_FLAG, .help = "show what the command writes",
 	 .offset = offsetof(struct args, verbose)},
 	{"json", 'j', .kind = ARGS_FLAG, .help = "the proposal with all of its evidence",
@@ -174,10 +177,15 @@ static const struct args_option policy_options[] = {
 	 .help = "explain: the workspace that paths are asked about"},
 	{"strict", .kind = ARGS_PASSED, .help = "lint: warnings count as errors"},
 	{"live", .kind = ARGS_PASSED, .help = "test: in a cell too"},
+	OPTION_BASE,
+	OPTION_OUTPUT,
+	OPTION_FORCE,
+	OPTION_RISKY,
+	{"verbose", 'v', .kind = ARGS_PASSED, .help = "learn: show what the command writes"},
 	{"json", .kind = ARGS_PASSED, .help = "JSON instead of text"},
 };
-static const char *const policy_verbs[] = {"check", "show", "explain", "diff", "lint",
-					   "test",  "list", "schema",  NULL};
+static const char *const policy_verbs[] = {"check", "show",    "explain", "diff",   "lint", "test",
+					   "learn", "suggest", "list",	  "schema", NULL};
 
 static const struct args_option agent_options[] = {
 	{"json", .kind = ARGS_PASSED, .help = "JSON instead of text"},
@@ -259,10 +267,12 @@ static const char policy_details[] =
 	"diff POLICY POLICY    what becomes possible with the second; wider changes first\n"
 	"lint [POLICY...]      grants that undo the sandbox, and rules that do nothing\n"
 	"test [POLICY...]      the verdict table beside each policy, with --live in a cell\n"
+	"learn -- COMMAND...   the smallest policy that lets a command succeed, with evidence\n"
+	"suggest [FILE...]     a policy from the denials in audit logs or results\n"
 	"list, schema          the policies there are; the JSON schema for editors\n"
 	"\n"
 	"Exit status: 0 fine; 1 wrong, refused (explain), different (diff), or failed (lint,\n"
-	"test); 2 wrong usage, and what explain and diff cannot answer.\n";
+	"test, learn); 2 wrong usage, and what explain and diff cannot answer.\n";
 
 const struct command commands[] = {
 	{
@@ -329,8 +339,7 @@ const struct command commands[] = {
 	{
 		.name = "policy",
 		.summary = "check, explain, compare and test policies",
-		.synopsis = "(check | show | explain | diff | lint | test | list | schema) "
-			    "[POLICY...] [OPTION...]",
+		.synopsis = "VERB [POLICY...] [OPTION...]",
 		.details = policy_details,
 		.verbs = policy_verbs,
 		.table = {policy_options, ARRAY_SIZE(policy_options), .stop = false},

@@ -134,7 +134,7 @@ static bool find_path(char *line, struct table_row *row)
 	char *object = trim(line + len);
 
 	if ((object[0] != '/' && strncmp(object, "${", 2) != 0) ||
-	    !ask_use_find(line, len, &row->use))
+	    !query_use_find(line, len, &row->use))
 		return false;
 	row->kind = TABLE_PATH;
 	row->subject = object;

@@ -9,7 +9,7 @@
 #ifndef TOOLCELL_POLICY_TABLE_H
 #define TOOLCELL_POLICY_TABLE_H
 
-#include "policy/ask.h"
+#include "policy/query.h"
 
 #define TABLE_BYTES_MAX ((size_t)1 << 20)
 #define TABLE_ROWS_MAX 4096U
@@ -30,10 +30,10 @@ struct table_row {
 	enum table_kind kind;
 	const char *subject; /* the object, as written */
 	const char *want;
-	const char *tool;  /* of the "as" line above; NULL: the policy itself */
-	uint32_t net;	   /* of the "network" line above; IMAGE_NET_N: the policy's own */
-	enum ask_use use;  /* TABLE_PATH */
-	struct call *call; /* TABLE_CALL */
+	const char *tool;   /* of the "as" line above; NULL: the policy itself */
+	uint32_t net;	    /* of the "network" line above; IMAGE_NET_N: the policy's own */
+	enum query_use use; /* TABLE_PATH */
+	struct call *call;  /* TABLE_CALL */
 };
 
 struct table {
@@ -49,7 +49,7 @@ enum table_outcome { TABLE_PASSED, TABLE_FAILED, TABLE_SKIPPED, TABLE_OUTCOME_N 
 
 struct table_result {
 	enum table_outcome outcome;
-	char text[ASK_WHY_MAX]; /* why, unless it passed */
+	char text[QUERY_WHY_MAX]; /* why, unless it passed */
 };
 
 /* A policy that tables are held against. */

@@ -13,7 +13,7 @@
 struct check {
 	struct table_run *run;
 	const struct table_row *row;
-	struct ask ask;
+	struct query ask;
 	struct table_result *ret;
 	struct err *err;
 };
@@ -34,7 +34,7 @@ static uint32_t net_of(const struct check *c)
 {
 	struct policy_origin rule;
 
-	return c->row->net < IMAGE_NET_N ? c->row->net : ask_net(&c->ask, &rule);
+	return c->row->net < IMAGE_NET_N ? c->row->net : query_net(&c->ask, &rule);
 }
 
 static int need_filters(const struct check *c, uint32_t net)
@@ -55,8 +55,9 @@ static int check_call_on(const struct check *c, enum call_arch machine, bool *re
 	const struct call_filters *filters = &c->run->filters[net_of(c)];
 	enum call_arch arch = c->row->call->arch == CALL_ARCH_N ? machine : c->row->call->arch;
 	enum call_verdict verdict = CALL_KILL;
-	struct ask_answer answer;
-	int r = ask_call(&c->ask, filters, machine, arch, c->row->call, &verdict, &answer, c->err);
+	struct query_answer answer;
+	int r = query_call(&c->ask, filters, machine, arch, c->row->call, &verdict, &answer,
+			   c->err);
 
 	if (r <= 0)
 		return r;
@@ -90,26 +91,26 @@ static int check_call(const struct check *c)
 
 static int check_path(const struct check *c)
 {
-	struct ask_answer answer;
-	struct ask_place place;
+	struct query_answer answer;
+	struct query_place place;
 	char path[PATH_MAX];
-	int r = ask_clean(&c->ask, c->row->subject, path, c->err);
+	int r = query_clean(&c->ask, c->row->subject, path, c->err);
 
 	if (r == 0)
-		r = ask_place(&c->ask, path, &place, c->err);
+		r = query_place(&c->ask, path, &place, c->err);
 	if (r < 0)
 		return r;
-	ask_path(&c->ask, &place, c->row->use, &answer);
-	compare(c, ask_verdict_name(answer.verdict), answer.why);
+	query_path(&c->ask, &place, c->row->use, &answer);
+	compare(c, query_verdict_name(answer.verdict), answer.why);
 	return 0;
 }
 
 static int check_tool(const struct check *c)
 {
-	struct ask_answer answer;
+	struct query_answer answer;
 
-	ask_tool(policy_find_tool(c->run->plan->policy, c->row->subject), &answer);
-	compare(c, answer.verdict == ASK_ALLOW ? "granted" : "taken", answer.why);
+	query_tool(policy_find_tool(c->run->plan->policy, c->row->subject), &answer);
+	compare(c, answer.verdict == QUERY_ALLOW ? "granted" : "taken", answer.why);
 	return 0;
 }
 
@@ -155,18 +156,18 @@ static int check_env(const struct check *c)
 
 static int check_network(const struct check *c)
 {
-	struct ask_answer answer;
+	struct query_answer answer;
 	struct policy_origin rule;
 	int r;
 
-	if (c->row->net < IMAGE_NET_N && c->row->net != ask_net(&c->ask, &rule)) {
+	if (c->row->net < IMAGE_NET_N && c->row->net != query_net(&c->ask, &rule)) {
 		c->ret->outcome = TABLE_SKIPPED;
 		(void)snprintf(c->ret->text, sizeof(c->ret->text), "not the policy's own network");
 		return 0;
 	}
-	r = ask_host(&c->ask, c->row->subject, &answer, c->err);
+	r = query_host(&c->ask, c->row->subject, &answer, c->err);
 	if (r == 0)
-		compare(c, ask_verdict_name(answer.verdict), answer.why);
+		compare(c, query_verdict_name(answer.verdict), answer.why);
 	return r;
 }
 

@@ -44,40 +44,40 @@ void diff_add(struct diff *diff, enum diff_direction direction, const char *sect
 
 /* What one side says of a path: which uses it allows, and where that goes which is written. */
 struct uses {
-	uint32_t allowed; /* bit: enum ask_use */
-	enum ask_fate fate;
+	uint32_t allowed; /* bit: enum query_use */
+	enum query_fate fate;
 	const struct policy_mount *mount; /* NULL: nothing shows it */
 	struct policy_origin rule;	  /* of the first use that the sides differ in */
-	enum ask_verdict none;		  /* where nothing is allowed: why */
+	enum query_verdict none;	  /* where nothing is allowed: why */
 };
 
 /* Strongest last. */
 static const uint32_t fate_ranks[] = {
-	[ASK_KEPT_NOWHERE] = 0,
-	[ASK_KEPT_CALL] = 1,
-	[ASK_KEPT_SESSION] = 2,
-	[ASK_KEPT_HOST] = 3,
+	[QUERY_KEPT_NOWHERE] = 0,
+	[QUERY_KEPT_CALL] = 1,
+	[QUERY_KEPT_SESSION] = 2,
+	[QUERY_KEPT_HOST] = 3,
 };
-static_assert(ARRAY_SIZE(fate_ranks) == ASK_FATE_N, "every fate has a rank");
+static_assert(ARRAY_SIZE(fate_ranks) == QUERY_FATE_N, "every fate has a rank");
 
 static int ask_side(struct diff *diff, size_t side, const char *path, struct uses *ret)
 {
-	const struct ask ask = {.plan = diff->plans[side], .workspace = DIFF_WORKSPACE};
-	struct ask_place place;
-	int r = ask_place(&ask, path, &place, diff->err);
+	const struct query ask = {.plan = diff->plans[side], .workspace = DIFF_WORKSPACE};
+	struct query_place place;
+	int r = query_place(&ask, path, &place, diff->err);
 
 	if (r < 0)
 		return r;
 	*ret = (struct uses){.mount = place.mount, .rule = {POLICY_BUILT_IN, NULL}};
-	for (uint32_t use = 0; use < ASK_USE_N; use++) {
-		struct ask_answer a;
+	for (uint32_t use = 0; use < QUERY_USE_N; use++) {
+		struct query_answer a;
 
-		ask_path(&ask, &place, (enum ask_use)use, &a);
-		if (a.verdict == ASK_ALLOW)
+		query_path(&ask, &place, (enum query_use)use, &a);
+		if (a.verdict == QUERY_ALLOW)
 			ret->allowed |= 1U << use;
 		if (fate_ranks[a.fate] > fate_ranks[ret->fate])
 			ret->fate = a.fate;
-		if (use == ASK_READ)
+		if (use == QUERY_READ)
 			ret->none = a.verdict;
 	}
 	if (place.mount)
@@ -91,19 +91,19 @@ static void say_uses(const struct uses *uses, char *dst, size_t cap)
 	size_t used = 0;
 
 	dst[0] = '\0';
-	for (uint32_t use = 0; use < ASK_USE_N; use++) {
+	for (uint32_t use = 0; use < QUERY_USE_N; use++) {
 		int n;
 
 		if (!(uses->allowed & (1U << use)))
 			continue;
 		n = snprintf(dst + used, cap - used, "%s%s", used > 0 ? ", " : "",
-			     ask_use_name((enum ask_use)use));
+			     query_use_name((enum query_use)use));
 		used += n > 0 && (size_t)n < cap - used ? (size_t)n : 0;
 	}
 	if (used == 0)
-		(void)snprintf(dst, cap, "%s", ask_verdict_name(uses->none));
-	else if (uses->fate != ASK_KEPT_NOWHERE)
-		(void)snprintf(dst + used, cap - used, " (%s)", ask_fate_words(uses->fate));
+		(void)snprintf(dst, cap, "%s", query_verdict_name(uses->none));
+	else if (uses->fate != QUERY_KEPT_NOWHERE)
+		(void)snprintf(dst + used, cap - used, " (%s)", query_fate_words(uses->fate));
 }
 
 static int diff_path(struct diff *diff, const char *path)
@@ -237,14 +237,14 @@ static int diff_call_on(struct calls *c, const char *text, const struct call *ca
 			enum call_arch machine, bool *ret_said)
 {
 	enum call_verdict verdicts[DIFF_SIDE_N] = {CALL_KILL, CALL_KILL};
-	struct ask_answer a[DIFF_SIDE_N];
+	struct query_answer a[DIFF_SIDE_N];
 	enum diff_direction direction = DIFF_CHANGED;
 	char object[CALL_TEXT_MAX + 16];
 
 	for (size_t side = 0; side < DIFF_SIDE_N; side++) {
-		const struct ask ask = {.plan = c->diff->plans[side]};
-		int r = ask_call(&ask, &c->filters[side], machine, machine, call, &verdicts[side],
-				 &a[side], c->diff->err);
+		const struct query ask = {.plan = c->diff->plans[side]};
+		int r = query_call(&ask, &c->filters[side], machine, machine, call, &verdicts[side],
+				   &a[side], c->diff->err);
 
 		if (r <= 0)
 			return r;

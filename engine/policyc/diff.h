@@ -2,7 +2,7 @@
 #ifndef TOOLCELL_POLICYC_DIFF_H
 #define TOOLCELL_POLICYC_DIFF_H
 
-#include "policy/ask.h"
+#include "policy/query.h"
 
 /* Stands for the workspace; no policy has anything there. */
 #define DIFF_WORKSPACE "/toolcell-diff-workspace"

@@ -22,7 +22,7 @@
 struct explain {
 	struct compile *c;
 	const struct command_line *line;
-	struct ask ask;
+	struct query ask;
 	struct call_filters filters;
 	bool refused;
 	json_t *answers;
@@ -31,13 +31,13 @@ struct explain {
 
 /* One answer; @counts: it decides on the exit status. */
 static int add_answer(struct explain *x, const char *question, const char *object,
-		      const char *operation, const char *verdict, const struct ask_answer *a,
+		      const char *operation, const char *verdict, const struct query_answer *a,
 		      json_t *more)
 {
-	const char *fate = ask_fate_words(a->fate);
+	const char *fate = query_fate_words(a->fate);
 	json_t *one = json_pack("{ss ss ss ss sb ss so}", "question", question, "object", object,
 				"operation", operation, "verdict", verdict, "allowed",
-				a->verdict == ASK_ALLOW, "why", a->why, "rule",
+				a->verdict == QUERY_ALLOW, "why", a->why, "rule",
 				where_json(&x->c->policy, a->rule));
 
 	if (one && fate[0] != '\0')
@@ -53,22 +53,22 @@ static int add_answer(struct explain *x, const char *question, const char *objec
 /* {"remedy", "final"}: the fragment that would allow it, and what in the chain forbids that. */
 static json_t *remedy_json(const struct explain *x, json_t *fragment, const char *pointer)
 {
-	const struct policy_name *fixed = fragment ? ask_final(&x->c->policy, pointer) : NULL;
+	const struct policy_name *fixed = fragment ? query_final(&x->c->policy, pointer) : NULL;
 
 	return json_pack("{so so}", "remedy", fragment ? fragment : json_null(), "final",
 			 fixed ? where_json(&x->c->policy, fixed->origin) : json_null());
 }
 
-static int answer_use(struct explain *x, const char *text, const struct ask_place *place,
-		      enum ask_use use, bool counts)
+static int answer_use(struct explain *x, const char *text, const struct query_place *place,
+		      enum query_use use, bool counts)
 {
-	struct ask_answer answer;
+	struct query_answer answer;
 	const char *pointer = "";
 	json_t *more = NULL;
 
-	ask_path(&x->ask, place, use, &answer);
-	if (answer.verdict != ASK_ALLOW) {
-		json_t *fragment = ask_remedy_path(&x->ask, place, use, &pointer);
+	query_path(&x->ask, place, use, &answer);
+	if (answer.verdict != QUERY_ALLOW) {
+		json_t *fragment = query_remedy_path(&x->ask, place, use, &pointer);
 
 		more = remedy_json(x, fragment, pointer);
 	}
@@ -77,8 +77,8 @@ static int answer_use(struct explain *x, const char *text, const struct ask_plac
 		more = more ? more : json_object();
 		(void)json_object_set_new(more, "leads_to", json_string(place->path));
 	}
-	x->refused |= counts && answer.verdict != ASK_ALLOW;
-	return add_answer(x, "path", text, ask_use_name(use), ask_verdict_name(answer.verdict),
+	x->refused |= counts && answer.verdict != QUERY_ALLOW;
+	return add_answer(x, "path", text, query_use_name(use), query_verdict_name(answer.verdict),
 			  &answer, more);
 }
 
@@ -86,20 +86,20 @@ static int answer_use(struct explain *x, const char *text, const struct ask_plac
 static int answer_path(struct explain *x, const char *text)
 {
 	size_t word = strcspn(text, " ");
-	struct ask_place place;
+	struct query_place place;
 	char path[PATH_MAX];
-	enum ask_use only = ASK_USE_N;
+	enum query_use only = QUERY_USE_N;
 	int r;
 
-	if (text[word] == ' ' && ask_use_find(text, word, &only))
+	if (text[word] == ' ' && query_use_find(text, word, &only))
 		text += word + strspn(text + word, " ");
-	r = ask_clean(&x->ask, text, path, x->err);
+	r = query_clean(&x->ask, text, path, x->err);
 	if (r == 0)
-		r = ask_place(&x->ask, path, &place, x->err);
-	for (uint32_t use = 0; r == 0 && use < ASK_USE_N; use++)
-		if (only == ASK_USE_N || use == only)
-			r = answer_use(x, path, &place, (enum ask_use)use,
-				       only != ASK_USE_N || use == ASK_READ);
+		r = query_place(&x->ask, path, &place, x->err);
+	for (uint32_t use = 0; r == 0 && use < QUERY_USE_N; use++)
+		if (only == QUERY_USE_N || use == only)
+			r = answer_use(x, path, &place, (enum query_use)use,
+				       only != QUERY_USE_N || use == QUERY_READ);
 	return r;
 }
 
@@ -110,15 +110,15 @@ static int answer_arch(struct explain *x, const struct call *call, const char *t
 	/* What is built for i386 or x32 runs on x86_64. */
 	enum call_arch machine = arch == CALL_AARCH64 ? CALL_AARCH64 : CALL_X86_64;
 	enum call_verdict verdict = CALL_KILL;
-	struct ask_answer answer;
+	struct query_answer answer;
 	const char *pointer = "";
 	json_t *more = NULL;
-	int r = ask_call(&x->ask, &x->filters, machine, arch, call, &verdict, &answer, x->err);
+	int r = query_call(&x->ask, &x->filters, machine, arch, call, &verdict, &answer, x->err);
 
 	if (r <= 0)
 		return r;
 	if (verdict == CALL_EPERM) {
-		json_t *fragment = ask_remedy_call(&x->ask, call, &pointer);
+		json_t *fragment = query_remedy_call(&x->ask, call, &pointer);
 
 		more = remedy_json(x, fragment, pointer);
 	}
@@ -137,7 +137,7 @@ static int need_filters(struct explain *x)
 
 	if (x->filters.insns[0])
 		return 0;
-	return call_filters_init(&x->filters, &x->c->policy, ask_net(&x->ask, &rule), x->err);
+	return call_filters_init(&x->filters, &x->c->policy, query_net(&x->ask, &rule), x->err);
 }
 
 static int answer_syscall(struct explain *x, const char *text)
@@ -161,21 +161,21 @@ static int answer_syscall(struct explain *x, const char *text)
 
 static int answer_host(struct explain *x, const char *text)
 {
-	struct ask_answer answer;
+	struct query_answer answer;
 	const char *pointer = "";
 	json_t *more = NULL;
-	int r = ask_host(&x->ask, text, &answer, x->err);
+	int r = query_host(&x->ask, text, &answer, x->err);
 
 	if (r < 0)
 		return r;
-	if (answer.verdict != ASK_ALLOW) {
-		json_t *fragment = ask_remedy_host(&x->ask, text, &pointer);
+	if (answer.verdict != QUERY_ALLOW) {
+		json_t *fragment = query_remedy_host(&x->ask, text, &pointer);
 
 		more = remedy_json(x, fragment, pointer);
 	}
 
-	x->refused |= answer.verdict != ASK_ALLOW;
-	return add_answer(x, "host", text, "connect", ask_verdict_name(answer.verdict), &answer,
+	x->refused |= answer.verdict != QUERY_ALLOW;
+	return add_answer(x, "host", text, "connect", query_verdict_name(answer.verdict), &answer,
 			  more);
 }
 
@@ -202,10 +202,10 @@ static json_t *tool_limits(const struct explain *x, const struct policy_tool *se
 static json_t *tool_json(const struct explain *x, const struct policy_tool *section)
 {
 	const struct policy *p = &x->c->policy;
-	struct ask ask = {.plan = x->ask.plan, .tool = section};
+	struct query ask = {.plan = x->ask.plan, .tool = section};
 	bool readonly = section && section->workspace.set;
 	struct policy_origin rule;
-	uint32_t net = ask_net(&ask, &rule);
+	uint32_t net = query_net(&ask, &rule);
 
 	return json_pack("{so s{ss so} s{ss so}}", "limits", tool_limits(x, section), "workspace",
 			 "value",
@@ -231,23 +231,23 @@ static bool agent_has(const struct explain *x, json_t *manifest)
 static int answer_tool(struct explain *x, const char *text)
 {
 	const struct policy_tool *section;
-	struct ask_answer answer;
+	struct query_answer answer;
 	json_t *manifest = NULL;
 	int r = compile_manifest(x->c, text, &manifest, x->err);
 
 	if (r < 0)
 		return r;
 	section = compile_find_section(x->c, text);
-	ask_tool(section, &answer);
-	if (answer.verdict == ASK_ALLOW && x->c->catalog && !agent_has(x, manifest)) {
-		answer.verdict = ASK_REFUSED;
+	query_tool(section, &answer);
+	if (answer.verdict == QUERY_ALLOW && x->c->catalog && !agent_has(x, manifest)) {
+		answer.verdict = QUERY_REFUSED;
 		(void)snprintf(answer.why, sizeof(answer.why), "the agent %s is not granted it",
 			       x->line->agent);
 	}
-	x->refused |= answer.verdict != ASK_ALLOW;
+	x->refused |= answer.verdict != QUERY_ALLOW;
 	return add_answer(x, "tool", text, "call",
-			  answer.verdict == ASK_ALLOW ? "granted" : "taken away", &answer,
-			  answer.verdict == ASK_ALLOW ? tool_json(x, section) : NULL);
+			  answer.verdict == QUERY_ALLOW ? "granted" : "taken away", &answer,
+			  answer.verdict == QUERY_ALLOW ? tool_json(x, section) : NULL);
 }
 
 static int (*const questions[])(struct explain *x, const char *text) = {

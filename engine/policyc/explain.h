@@ -4,10 +4,10 @@
 
 #include <jansson.h>
 
-#include "policy/ask.h"
+#include "policy/query.h"
 
 /** explain_summary - what a policy opens, as {"TITLE": [{"what", "value", "rule"}]} */
-json_t *explain_summary(const struct ask *ask);
+json_t *explain_summary(const struct query *ask);
 
 /** explain_print - the whole answer as text for people */
 void explain_print(json_t *out);

@@ -158,7 +158,7 @@ void explain_print(json_t *out)
 	print_summary(json_object_get(out, "summary"));
 }
 
-static void add_line(const struct ask *ask, json_t *list, const char *what, const char *value,
+static void add_line(const struct query *ask, json_t *list, const char *what, const char *value,
 		     struct policy_origin rule)
 {
 	(void)json_array_append_new(list, json_pack("{ss ss so}", "what", what, "value", value,
@@ -166,16 +166,16 @@ static void add_line(const struct ask *ask, json_t *list, const char *what, cons
 }
 
 /* Places whose strongest use is the one of the title. */
-static json_t *places_json(const struct ask *ask, bool written, bool kept)
+static json_t *places_json(const struct query *ask, bool written, bool kept)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < ask->plan->n_mounts; i++) {
 		const struct policy_mount *m = &ask->plan->mounts[i];
 		const char *target = m->target ? m->target : ask->workspace;
-		struct ask_answer change;
-		struct ask_answer run;
-		struct ask_place place;
+		struct query_answer change;
+		struct query_answer run;
+		struct query_place place;
 
 		if (m->type == IMAGE_MOUNT_SYMLINK)
 			continue;
@@ -187,21 +187,21 @@ static json_t *places_json(const struct ask *ask, bool written, bool kept)
 					 m->origin);
 			continue;
 		}
-		if (ask_place(ask, target, &place, NULL) < 0 || place.mount != m)
+		if (query_place(ask, target, &place, NULL) < 0 || place.mount != m)
 			continue;
-		ask_path(ask, &place, ASK_WRITE, &change);
-		ask_path(ask, &place, ASK_EXECUTE, &run);
-		if ((change.verdict == ASK_ALLOW) != written ||
+		query_path(ask, &place, QUERY_WRITE, &change);
+		query_path(ask, &place, QUERY_EXECUTE, &run);
+		if ((change.verdict == QUERY_ALLOW) != written ||
 		    (written &&
-		     (change.fate == ASK_KEPT_CALL || change.fate == ASK_KEPT_NOWHERE) == kept))
+		     (change.fate == QUERY_KEPT_CALL || change.fate == QUERY_KEPT_NOWHERE) == kept))
 			continue;
 		add_line(ask, list, target,
-			 run.verdict == ASK_ALLOW ? "programs can be started" : "", m->origin);
+			 run.verdict == QUERY_ALLOW ? "programs can be started" : "", m->origin);
 	}
 	return list;
 }
 
-static json_t *names_list(const struct ask *ask, const struct policy_names *names)
+static json_t *names_list(const struct query *ask, const struct policy_names *names)
 {
 	json_t *list = json_array();
 
@@ -211,7 +211,7 @@ static json_t *names_list(const struct ask *ask, const struct policy_names *name
 	return list;
 }
 
-static json_t *limits_list(const struct ask *ask)
+static json_t *limits_list(const struct query *ask)
 {
 	const struct policy *p = ask->plan->policy;
 	json_t *list = json_array();
@@ -225,18 +225,18 @@ static json_t *limits_list(const struct ask *ask)
 	return list;
 }
 
-static json_t *network_list(const struct ask *ask)
+static json_t *network_list(const struct query *ask)
 {
 	json_t *list = json_array();
 	struct policy_origin rule;
-	uint32_t net = ask_net(ask, &rule);
+	uint32_t net = query_net(ask, &rule);
 
 	add_line(ask, list, net == IMAGE_NET_NONE ? "none" : "loopback",
 		 net == IMAGE_NET_NONE ? "" : "the cell's own", rule);
 	return list;
 }
 
-static json_t *tools_list(const struct ask *ask)
+static json_t *tools_list(const struct query *ask)
 {
 	const struct policy *p = ask->plan->policy;
 	json_t *list = json_array();
@@ -247,7 +247,7 @@ static json_t *tools_list(const struct ask *ask)
 	return list;
 }
 
-json_t *explain_summary(const struct ask *ask)
+json_t *explain_summary(const struct query *ask)
 {
 	const struct policy *p = ask->plan->policy;
 

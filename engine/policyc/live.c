@@ -101,9 +101,9 @@ static int prepare(struct live *l, const struct table_row *row, const char *path
 	if (strncmp(row->subject, "${WORKSPACE}/", strlen("${WORKSPACE}/")) != 0)
 		return 0;
 	r = make_parents(l, path);
-	if (r == 0 && row->use == ASK_LIST)
+	if (r == 0 && row->use == QUERY_LIST)
 		r = mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0;
-	else if (r == 0 && row->use != ASK_CREATE) {
+	else if (r == 0 && row->use != QUERY_CREATE) {
 		r = data_program("tools/toolcell-probe", &program, l->err);
 		if (r == 0)
 			r = fd_read_file(AT_FDCWD, program, PROGRAM_BYTES_MAX, &data, &len, l->err);
@@ -118,9 +118,9 @@ static int prepare(struct live *l, const struct table_row *row, const char *path
 static int compose_path(struct live *l, size_t i)
 {
 	const struct table_row *row = &l->table->rows[i];
-	const struct ask ask = {.plan = l->plan, .workspace = l->workspace};
+	const struct query ask = {.plan = l->plan, .workspace = l->workspace};
 	char path[PATH_MAX];
-	int r = ask_clean(&ask, row->subject, path, l->err);
+	int r = query_clean(&ask, row->subject, path, l->err);
 
 	if (strcmp(row->want, "protected") == 0 &&
 	    l->plan->policy->workspace.value != POLICY_WORKSPACE_DIRECT) {
@@ -133,7 +133,7 @@ static int compose_path(struct live *l, size_t i)
 	}
 	if (r == 0)
 		r = prepare(l, row, path);
-	return r < 0 ? r : buf_printf(&l->lines, "%zu %s %s\n", i, ask_use_name(row->use), path);
+	return r < 0 ? r : buf_printf(&l->lines, "%zu %s %s\n", i, query_use_name(row->use), path);
 }
 
 static int compose_env(struct live *l, size_t i)
@@ -339,14 +339,14 @@ static void judge_lines(struct live *l, char *text)
 /* Whether cells of the policy see the probe at all. */
 static bool shows_probe(const struct live *l)
 {
-	const struct ask ask = {.plan = l->plan, .workspace = l->workspace};
-	struct ask_answer answer;
-	struct ask_place place;
+	const struct query ask = {.plan = l->plan, .workspace = l->workspace};
+	struct query_answer answer;
+	struct query_place place;
 
-	if (ask_place(&ask, PROBE, &place, NULL) < 0)
+	if (query_place(&ask, PROBE, &place, NULL) < 0)
 		return false;
-	ask_path(&ask, &place, ASK_EXECUTE, &answer);
-	return answer.verdict == ASK_ALLOW;
+	query_path(&ask, &place, QUERY_EXECUTE, &answer);
+	return answer.verdict == QUERY_ALLOW;
 }
 
 /* All of it, in folders that are there. */

@@ -123,44 +123,44 @@ static const struct {
 	enum table_outcome of[SEEN_N];
 	const char *why; /* of what is skipped */
 } path_rows[] = {
-	[ASK_ALLOW] = {{[SEEN_DONE] = TABLE_PASSED,
-			[SEEN_EMPTY] = TABLE_PASSED,
-			[SEEN_REFUSED] = TABLE_FAILED,
-			[SEEN_ABSENT] = TABLE_SKIPPED,
-			[SEEN_ELSE] = TABLE_SKIPPED},
-		       "which policies have no part in"},
-	[ASK_REFUSED] = {{[SEEN_DONE] = TABLE_FAILED,
-			  [SEEN_EMPTY] = TABLE_FAILED,
-			  [SEEN_REFUSED] = TABLE_PASSED,
+	[QUERY_ALLOW] = {{[SEEN_DONE] = TABLE_PASSED,
+			  [SEEN_EMPTY] = TABLE_PASSED,
+			  [SEEN_REFUSED] = TABLE_FAILED,
 			  [SEEN_ABSENT] = TABLE_SKIPPED,
 			  [SEEN_ELSE] = TABLE_SKIPPED},
 			 "which policies have no part in"},
-	[ASK_HIDDEN] = {{[SEEN_DONE] = TABLE_FAILED,
-			 [SEEN_EMPTY] = TABLE_PASSED,
-			 [SEEN_REFUSED] = TABLE_FAILED,
-			 [SEEN_ABSENT] = TABLE_PASSED,
-			 [SEEN_ELSE] = TABLE_SKIPPED},
-			"which policies have no part in"},
-	[ASK_PROTECTED] = {{[SEEN_DONE] = TABLE_SKIPPED,
-			    [SEEN_EMPTY] = TABLE_SKIPPED,
+	[QUERY_REFUSED] = {{[SEEN_DONE] = TABLE_FAILED,
+			    [SEEN_EMPTY] = TABLE_FAILED,
 			    [SEEN_REFUSED] = TABLE_PASSED,
 			    [SEEN_ABSENT] = TABLE_SKIPPED,
 			    [SEEN_ELSE] = TABLE_SKIPPED},
-			   "the rule holds when the call is over"},
+			   "which policies have no part in"},
+	[QUERY_HIDDEN] = {{[SEEN_DONE] = TABLE_FAILED,
+			   [SEEN_EMPTY] = TABLE_PASSED,
+			   [SEEN_REFUSED] = TABLE_FAILED,
+			   [SEEN_ABSENT] = TABLE_PASSED,
+			   [SEEN_ELSE] = TABLE_SKIPPED},
+			  "which policies have no part in"},
+	[QUERY_PROTECTED] = {{[SEEN_DONE] = TABLE_SKIPPED,
+			      [SEEN_EMPTY] = TABLE_SKIPPED,
+			      [SEEN_REFUSED] = TABLE_PASSED,
+			      [SEEN_ABSENT] = TABLE_SKIPPED,
+			      [SEEN_ELSE] = TABLE_SKIPPED},
+			     "the rule holds when the call is over"},
 };
-static_assert(ARRAY_SIZE(path_rows) == ASK_VERDICT_N, "every verdict has a row");
+static_assert(ARRAY_SIZE(path_rows) == QUERY_VERDICT_N, "every verdict has a row");
 
 static void judge_path(const struct judge *j)
 {
-	enum ask_verdict verdict = ASK_REFUSED;
+	enum query_verdict verdict = QUERY_REFUSED;
 	enum seen seen = classify(j);
 	enum table_outcome outcome = TABLE_FAILED;
 
-	if (ask_verdict_find(j->row->want, &verdict))
+	if (query_verdict_find(j->row->want, &verdict))
 		outcome = path_rows[verdict].of[seen];
 	/* Where nothing can be seen nothing can be made either; the kernel names the folder's reason. */
-	if (verdict == ASK_HIDDEN && seen == SEEN_REFUSED &&
-	    (j->row->use == ASK_WRITE || j->row->use == ASK_CREATE))
+	if (verdict == QUERY_HIDDEN && seen == SEEN_REFUSED &&
+	    (j->row->use == QUERY_WRITE || j->row->use == QUERY_CREATE))
 		outcome = TABLE_PASSED;
 	settle(j, outcome, outcome == TABLE_SKIPPED ? path_rows[verdict].why : "");
 }

@@ -109,7 +109,7 @@ static void describe(const struct table_row *row, char *dst, size_t cap)
 		 [TABLE_LIMIT] = "limit ", [TABLE_ENV] = "env ", [TABLE_NETWORK] = "network "};
 	bool path = row->kind == TABLE_PATH;
 
-	(void)snprintf(dst, cap, "%s%s%s -> %s", path ? ask_use_name(row->use) : first[row->kind],
+	(void)snprintf(dst, cap, "%s%s%s -> %s", path ? query_use_name(row->use) : first[row->kind],
 		       path ? " " : "", row->subject, row->want);
 }
 

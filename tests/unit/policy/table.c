@@ -122,7 +122,7 @@ Test(table, words_with_a_path_are_uses_and_without_one_are_calls)
 	cr_assert_eq(table.n, 5);
 	cr_assert_eq(table.rows[0].kind, TABLE_CALL);
 	cr_assert_eq(table.rows[1].kind, TABLE_PATH);
-	cr_assert_eq(table.rows[2].use, ASK_WRITE);
+	cr_assert_eq(table.rows[2].use, QUERY_WRITE);
 	cr_assert_str_eq(table.rows[2].subject, "${HOME}");
 	cr_assert_eq(table.rows[3].kind, TABLE_NETWORK);
 	cr_assert_eq(table.rows[4].call->arch, CALL_X32);

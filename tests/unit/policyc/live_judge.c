@@ -49,7 +49,7 @@ Test(live_judge, only_whole_answers_are_answers)
 
 static const struct {
 	enum table_kind kind;
-	enum ask_use use;
+	enum query_use use;
 	const char *subject;
 	const char *want;
 	struct live_answer answer;
@@ -72,22 +72,22 @@ static const struct {
 	{TABLE_CALL, 0, "x", "kill", {LIVE_SIGNAL, SIGSEGV}, TABLE_SKIPPED},
 	{TABLE_CALL, 0, "x", "kill", E(EPERM), TABLE_FAILED},
 	{TABLE_CALL, 0, "x", "kill", {LIVE_MISUSE, 0}, TABLE_SKIPPED},
-	{TABLE_PATH, ASK_READ, "/x", "allow", OK, TABLE_PASSED},
-	{TABLE_PATH, ASK_READ, "/x", "allow", {LIVE_EMPTY, 0}, TABLE_PASSED},
-	{TABLE_PATH, ASK_READ, "/x", "allow", E(EACCES), TABLE_FAILED},
-	{TABLE_PATH, ASK_READ, "/x", "allow", E(ENOENT), TABLE_SKIPPED},
-	{TABLE_PATH, ASK_READ, "/x", "hidden", E(ENOENT), TABLE_PASSED},
-	{TABLE_PATH, ASK_READ, "/x", "hidden", {LIVE_EMPTY, 0}, TABLE_PASSED},
-	{TABLE_PATH, ASK_READ, "/x", "hidden", OK, TABLE_FAILED},
-	{TABLE_PATH, ASK_READ, "/x", "hidden", E(EACCES), TABLE_FAILED},
-	{TABLE_PATH, ASK_WRITE, "/x", "hidden", E(EROFS), TABLE_PASSED},
-	{TABLE_PATH, ASK_WRITE, "/x", "refused", E(EROFS), TABLE_PASSED},
-	{TABLE_PATH, ASK_WRITE, "/x", "refused", OK, TABLE_FAILED},
-	{TABLE_PATH, ASK_WRITE, "/x", "refused", E(ENOENT), TABLE_SKIPPED},
-	{TABLE_PATH, ASK_WRITE, "/x", "protected", E(EROFS), TABLE_PASSED},
-	{TABLE_PATH, ASK_WRITE, "/x", "protected", OK, TABLE_SKIPPED},
-	{TABLE_PATH, ASK_EXECUTE, "/x", "refused", E(EACCES), TABLE_PASSED},
-	{TABLE_PATH, ASK_EXECUTE, "/x", "refused", OK, TABLE_FAILED},
+	{TABLE_PATH, QUERY_READ, "/x", "allow", OK, TABLE_PASSED},
+	{TABLE_PATH, QUERY_READ, "/x", "allow", {LIVE_EMPTY, 0}, TABLE_PASSED},
+	{TABLE_PATH, QUERY_READ, "/x", "allow", E(EACCES), TABLE_FAILED},
+	{TABLE_PATH, QUERY_READ, "/x", "allow", E(ENOENT), TABLE_SKIPPED},
+	{TABLE_PATH, QUERY_READ, "/x", "hidden", E(ENOENT), TABLE_PASSED},
+	{TABLE_PATH, QUERY_READ, "/x", "hidden", {LIVE_EMPTY, 0}, TABLE_PASSED},
+	{TABLE_PATH, QUERY_READ, "/x", "hidden", OK, TABLE_FAILED},
+	{TABLE_PATH, QUERY_READ, "/x", "hidden", E(EACCES), TABLE_FAILED},
+	{TABLE_PATH, QUERY_WRITE, "/x", "hidden", E(EROFS), TABLE_PASSED},
+	{TABLE_PATH, QUERY_WRITE, "/x", "refused", E(EROFS), TABLE_PASSED},
+	{TABLE_PATH, QUERY_WRITE, "/x", "refused", OK, TABLE_FAILED},
+	{TABLE_PATH, QUERY_WRITE, "/x", "refused", E(ENOENT), TABLE_SKIPPED},
+	{TABLE_PATH, QUERY_WRITE, "/x", "protected", E(EROFS), TABLE_PASSED},
+	{TABLE_PATH, QUERY_WRITE, "/x", "protected", OK, TABLE_SKIPPED},
+	{TABLE_PATH, QUERY_EXECUTE, "/x", "refused", E(EACCES), TABLE_PASSED},
+	{TABLE_PATH, QUERY_EXECUTE, "/x", "refused", OK, TABLE_FAILED},
 	{TABLE_ENV, 0, "X", "set", OK, TABLE_PASSED},
 	{TABLE_ENV, 0, "X", "set", E(ENOENT), TABLE_FAILED},
 	{TABLE_ENV, 0, "X", "absent", E(ENOENT), TABLE_PASSED},

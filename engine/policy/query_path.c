@@ -16,104 +16,107 @@
 #include <unistd.h>
 
 #include "base/path.h"
-#include "policy/ask.h"
+#include "policy/query.h"
 #include "wire/proc.h"
 #include "workspace/rules.h"
 
 static const char *const use_names[] = {
-	[ASK_READ] = "read",	 [ASK_LIST] = "list",	    [ASK_WRITE] = "write",
-	[ASK_CREATE] = "create", [ASK_EXECUTE] = "execute",
+	[QUERY_READ] = "read",	   [QUERY_LIST] = "list",	[QUERY_WRITE] = "write",
+	[QUERY_CREATE] = "create", [QUERY_EXECUTE] = "execute",
 };
-static_assert(ARRAY_SIZE(use_names) == ASK_USE_N, "every use has a name");
+static_assert(ARRAY_SIZE(use_names) == QUERY_USE_N, "every use has a name");
 
 static const char *const verdict_names[] = {
-	[ASK_ALLOW] = "allow",
-	[ASK_REFUSED] = "refused",
-	[ASK_HIDDEN] = "hidden",
-	[ASK_PROTECTED] = "protected",
+	[QUERY_ALLOW] = "allow",
+	[QUERY_REFUSED] = "refused",
+	[QUERY_HIDDEN] = "hidden",
+	[QUERY_PROTECTED] = "protected",
 };
-static_assert(ARRAY_SIZE(verdict_names) == ASK_VERDICT_N, "every verdict has a name");
+static_assert(ARRAY_SIZE(verdict_names) == QUERY_VERDICT_N, "every verdict has a name");
 
 static const char *const fate_words[] = {
-	[ASK_KEPT_NOWHERE] = "",
-	[ASK_KEPT_HOST] = "stays on the host",
-	[ASK_KEPT_CALL] = "is gone after the call",
-	[ASK_KEPT_SESSION] = "is kept in the session until it is committed",
+	[QUERY_KEPT_NOWHERE] = "",
+	[QUERY_KEPT_HOST] = "stays on the host",
+	[QUERY_KEPT_CALL] = "is gone after the call",
+	[QUERY_KEPT_SESSION] = "is kept in the session until it is committed",
 };
-static_assert(ARRAY_SIZE(fate_words) == ASK_FATE_N, "every fate has words");
+static_assert(ARRAY_SIZE(fate_words) == QUERY_FATE_N, "every fate has words");
 
-const char *ask_use_name(enum ask_use use)
+const char *query_use_name(enum query_use use)
 {
 	return use_names[use];
 }
 
-bool ask_use_find(const char *name, size_t len, enum ask_use *ret)
+bool query_use_find(const char *name, size_t len, enum query_use *ret)
 {
-	for (size_t i = 0; i < ASK_USE_N; i++) {
+	for (size_t i = 0; i < QUERY_USE_N; i++) {
 		if (strlen(use_names[i]) != len || memcmp(use_names[i], name, len) != 0)
 			continue;
-		*ret = (enum ask_use)i;
+		*ret = (enum query_use)i;
 		return true;
 	}
 	return false;
 }
 
-const char *ask_verdict_name(enum ask_verdict verdict)
+const char *query_verdict_name(enum query_verdict verdict)
 {
 	return verdict_names[verdict];
 }
 
-bool ask_verdict_find(const char *name, enum ask_verdict *ret)
+bool query_verdict_find(const char *name, enum query_verdict *ret)
 {
-	for (size_t i = 0; i < ASK_VERDICT_N; i++) {
+	for (size_t i = 0; i < QUERY_VERDICT_N; i++) {
 		if (strcmp(verdict_names[i], name) != 0)
 			continue;
-		*ret = (enum ask_verdict)i;
+		*ret = (enum query_verdict)i;
 		return true;
 	}
 	return false;
 }
 
-const char *ask_fate_words(enum ask_fate fate)
+const char *query_fate_words(enum query_fate fate)
 {
 	return fate_words[fate];
 }
 
 #define CAN(use) (1U << (use))
-#define LOOK (CAN(ASK_READ) | CAN(ASK_LIST))
-#define CHANGE (CAN(ASK_WRITE) | CAN(ASK_CREATE))
+#define LOOK (CAN(QUERY_READ) | CAN(QUERY_LIST))
+#define CHANGE (CAN(QUERY_WRITE) | CAN(QUERY_CREATE))
 
 /* What a type of mount can do at all, before its flags take something away. */
 static const struct {
 	uint32_t uses;
-	enum ask_fate fate;
+	enum query_fate fate;
 	const char *what;
 } type_rows[] = {
-	[IMAGE_MOUNT_BIND] = {LOOK | CHANGE | CAN(ASK_EXECUTE), ASK_KEPT_HOST, "files of the host"},
-	[IMAGE_MOUNT_TMPFS] = {LOOK | CHANGE | CAN(ASK_EXECUTE), ASK_KEPT_CALL,
+	[IMAGE_MOUNT_BIND] = {LOOK | CHANGE | CAN(QUERY_EXECUTE), QUERY_KEPT_HOST,
+			      "files of the host"},
+	[IMAGE_MOUNT_TMPFS] = {LOOK | CHANGE | CAN(QUERY_EXECUTE), QUERY_KEPT_CALL,
 			       "an empty folder in memory"},
-	[IMAGE_MOUNT_PROC] = {LOOK | CAN(ASK_WRITE), ASK_KEPT_CALL, "the cell's /proc"},
-	[IMAGE_MOUNT_DEVPTS] = {LOOK | CAN(ASK_WRITE), ASK_KEPT_CALL, "the cell's terminals"},
-	[IMAGE_MOUNT_DEVICE] = {CAN(ASK_READ) | CAN(ASK_WRITE), ASK_KEPT_NOWHERE, "a device"},
-	[IMAGE_MOUNT_SYMLINK] = {0, ASK_KEPT_NOWHERE, "a link"},
-	[IMAGE_MOUNT_DIR] = {LOOK, ASK_KEPT_NOWHERE, "an empty folder"},
-	[IMAGE_MOUNT_FILE] = {CAN(ASK_READ), ASK_KEPT_NOWHERE, "a small file of the policy"},
-	[IMAGE_MOUNT_OVERLAY] = {LOOK | CHANGE | CAN(ASK_EXECUTE), ASK_KEPT_CALL,
+	[IMAGE_MOUNT_PROC] = {LOOK | CAN(QUERY_WRITE), QUERY_KEPT_CALL, "the cell's /proc"},
+	[IMAGE_MOUNT_DEVPTS] = {LOOK | CAN(QUERY_WRITE), QUERY_KEPT_CALL, "the cell's terminals"},
+	[IMAGE_MOUNT_DEVICE] = {CAN(QUERY_READ) | CAN(QUERY_WRITE), QUERY_KEPT_NOWHERE, "a device"},
+	[IMAGE_MOUNT_SYMLINK] = {0, QUERY_KEPT_NOWHERE, "a link"},
+	[IMAGE_MOUNT_DIR] = {LOOK, QUERY_KEPT_NOWHERE, "an empty folder"},
+	[IMAGE_MOUNT_FILE] = {CAN(QUERY_READ), QUERY_KEPT_NOWHERE, "a small file of the policy"},
+	[IMAGE_MOUNT_OVERLAY] = {LOOK | CHANGE | CAN(QUERY_EXECUTE), QUERY_KEPT_CALL,
 				 "files of the host, changed in memory"},
-	[IMAGE_MOUNT_WORKSPACE] = {LOOK | CHANGE | CAN(ASK_EXECUTE), ASK_KEPT_HOST,
+	[IMAGE_MOUNT_WORKSPACE] = {LOOK | CHANGE | CAN(QUERY_EXECUTE), QUERY_KEPT_HOST,
 				   "the workspace"},
-	[IMAGE_MOUNT_DATA] = {0, ASK_KEPT_NOWHERE, "a session's data"},
-	[IMAGE_MOUNT_BASE] = {0, ASK_KEPT_NOWHERE, "a session's workspace"},
+	[IMAGE_MOUNT_DATA] = {0, QUERY_KEPT_NOWHERE, "a session's data"},
+	[IMAGE_MOUNT_BASE] = {0, QUERY_KEPT_NOWHERE, "a session's workspace"},
 };
 static_assert(ARRAY_SIZE(type_rows) == IMAGE_MOUNT_TYPE_N, "every type has a row");
 
 /* Landlock's class for each use; what makes a name writes. */
 static const uint32_t access_of[] = {
-	[ASK_READ] = IMAGE_ACCESS_READ,	      [ASK_LIST] = IMAGE_ACCESS_READ | IMAGE_ACCESS_LIST,
-	[ASK_WRITE] = IMAGE_ACCESS_WRITE,     [ASK_CREATE] = IMAGE_ACCESS_WRITE,
-	[ASK_EXECUTE] = IMAGE_ACCESS_EXECUTE,
+	[QUERY_READ] = IMAGE_ACCESS_READ,
+	[QUERY_LIST] = IMAGE_ACCESS_READ | IMAGE_ACCESS_LIST,
+	[QUERY_WRITE] = IMAGE_ACCESS_WRITE,
+	[QUERY_CREATE] = IMAGE_ACCESS_WRITE,
+	[QUERY_EXECUTE] = IMAGE_ACCESS_EXECUTE,
 };
-static_assert(ARRAY_SIZE(access_of) == ASK_USE_N, "every use has a class");
+static_assert(ARRAY_SIZE(access_of) == QUERY_USE_N, "every use has a class");
 
 /* Appends "/NAME" for each name of @text; ".." takes the last one away again. */
 static int append_clean(char *dst, const char *text)
@@ -146,7 +149,7 @@ static int refuse_long(struct err *err)
 	return err_set(err, ENAMETOOLONG, "cannot look up the path");
 }
 
-int ask_clean(const struct ask *ask, const char *text, char *ret, struct err *err)
+int query_clean(const struct query *ask, const char *text, char *ret, struct err *err)
 {
 	static const char variable[] = "${WORKSPACE}";
 	struct policy_inputs *inputs;
@@ -186,19 +189,19 @@ static bool is_there(const struct policy_mount *m)
 	       m->type == IMAGE_MOUNT_SYMLINK || access(m->source, F_OK) == 0;
 }
 
-static const char *target_of(const struct ask *ask, const struct policy_mount *m)
+static const char *target_of(const struct query *ask, const struct policy_mount *m)
 {
 	return m->type == IMAGE_MOUNT_WORKSPACE ? ask->workspace : m->target;
 }
 
-static bool writes_workspace(const struct ask *ask)
+static bool writes_workspace(const struct query *ask)
 {
 	return ask->plan->policy->workspace.value != POLICY_WORKSPACE_READONLY &&
 	       !(ask->tool && ask->tool->workspace.set);
 }
 
 /* One look at the plan, links not followed. */
-static void look_up(const struct ask *ask, const char *path, struct ask_place *ret)
+static void look_up(const struct query *ask, const char *path, struct query_place *ret)
 {
 	static const struct policy_mount *none;
 
@@ -229,7 +232,7 @@ static void look_up(const struct ask *ask, const char *path, struct ask_place *r
 }
 
 /* @place->path leads through the link: its text instead, and what stood behind it. */
-static int follow(struct ask_place *place)
+static int follow(struct query_place *place)
 {
 	const struct policy_mount *link = place->mount;
 	char rest[PATH_MAX];
@@ -252,12 +255,12 @@ static int follow(struct ask_place *place)
 	return r;
 }
 
-int ask_place(const struct ask *ask, const char *path, struct ask_place *ret, struct err *err)
+int query_place(const struct query *ask, const char *path, struct query_place *ret, struct err *err)
 {
-	*ret = (struct ask_place){0};
+	*ret = (struct query_place){0};
 	if ((size_t)snprintf(ret->path, sizeof(ret->path), "%s", path) >= sizeof(ret->path))
 		return refuse_long(err);
-	for (unsigned int links = 0; links <= ASK_LINKS_MAX; links++) {
+	for (unsigned int links = 0; links <= QUERY_LINKS_MAX; links++) {
 		look_up(ask, ret->path, ret);
 		if (!ret->mount || ret->mount->type != IMAGE_MOUNT_SYMLINK)
 			return 0;
@@ -267,7 +270,7 @@ int ask_place(const struct ask *ask, const char *path, struct ask_place *ret, st
 	return err_set(err, ELOOP, "cannot look up %s", path);
 }
 
-static void answer(struct ask_answer *ret, enum ask_verdict verdict, struct policy_origin rule,
+static void answer(struct query_answer *ret, enum query_verdict verdict, struct policy_origin rule,
 		   const char *why)
 {
 	ret->verdict = verdict;
@@ -278,7 +281,8 @@ static void answer(struct ask_answer *ret, enum ask_verdict verdict, struct poli
 static const struct policy_origin built_in = {POLICY_BUILT_IN, NULL};
 
 /* Below /proc: processes of the cell's own; the rest hidden, or there but for what is covered. */
-static void answer_proc(const struct ask_place *place, enum ask_use use, struct ask_answer *ret)
+static void answer_proc(const struct query_place *place, enum query_use use,
+			struct query_answer *ret)
 {
 	const struct policy_mount *m = place->mount;
 	const char *name = place->path + strlen(m->target);
@@ -288,17 +292,17 @@ static void answer_proc(const struct ask_place *place, enum ask_use use, struct 
 	len = strcspn(name, "/");
 	if ((name[0] >= '0' && name[0] <= '9') || (len == 4 && memcmp(name, "self", len) == 0) ||
 	    (len == 11 && memcmp(name, "thread-self", len) == 0)) {
-		answer(ret, ASK_ALLOW, m->origin, "a process of the cell");
+		answer(ret, QUERY_ALLOW, m->origin, "a process of the cell");
 		return;
 	}
 	if (len == 0) {
-		answer(ret, use == ASK_WRITE ? ASK_REFUSED : ASK_ALLOW, m->origin,
-		       use == ASK_WRITE ? "the folder of the cell's processes"
-					: type_rows[m->type].what);
+		answer(ret, use == QUERY_WRITE ? QUERY_REFUSED : QUERY_ALLOW, m->origin,
+		       use == QUERY_WRITE ? "the folder of the cell's processes"
+					  : type_rows[m->type].what);
 		return;
 	}
 	if (!(m->flags & IMAGE_MOUNT_PROC_MASKED)) {
-		answer(ret, ASK_HIDDEN, m->origin,
+		answer(ret, QUERY_HIDDEN, m->origin,
 		       "/proc has the cell's processes and nothing else");
 		return;
 	}
@@ -306,13 +310,13 @@ static void answer_proc(const struct ask_place *place, enum ask_use use, struct 
 		if (strlen(proc_covers[i].name) == len &&
 		    memcmp(proc_covers[i].name, name, len) == 0 &&
 		    proc_covers[i].how != PROC_COVER_READONLY) {
-			answer(ret, ASK_HIDDEN, m->origin,
+			answer(ret, QUERY_HIDDEN, m->origin,
 			       "/proc is masked: something empty stands there");
 			return;
 		}
-	answer(ret, use == ASK_WRITE ? ASK_REFUSED : ASK_ALLOW, m->origin,
-	       use == ASK_WRITE ? "files of the machine in /proc cannot be written"
-				: type_rows[m->type].what);
+	answer(ret, use == QUERY_WRITE ? QUERY_REFUSED : QUERY_ALLOW, m->origin,
+	       use == QUERY_WRITE ? "files of the machine in /proc cannot be written"
+				  : type_rows[m->type].what);
 }
 
 static const struct policy_name *name_at(const struct policy_names *names, const char *pattern,
@@ -326,7 +330,7 @@ static const struct policy_name *name_at(const struct policy_names *names, const
 }
 
 /* The rule of @type that covers a path of the workspace, as an entry of the policy. */
-static const struct policy_name *find_rule(const struct ask *ask, const char *path, char type)
+static const struct policy_name *find_rule(const struct query *ask, const char *path, char type)
 {
 	const struct policy *policy = ask->plan->policy;
 	const char *below = path + strlen(ask->workspace);
@@ -346,12 +350,12 @@ static const struct policy_name *find_rule(const struct ask *ask, const char *pa
 	return found;
 }
 
-static void answer_protected(const struct ask *ask, const struct policy_name *rule,
-			     struct ask_answer *ret)
+static void answer_protected(const struct query *ask, const struct policy_name *rule,
+			     struct query_answer *ret)
 {
 	bool direct = ask->plan->policy->workspace.value == POLICY_WORKSPACE_DIRECT;
 
-	ret->verdict = ASK_PROTECTED;
+	ret->verdict = QUERY_PROTECTED;
 	ret->rule = rule->origin;
 	(void)snprintf(ret->why, sizeof(ret->why), "protected by \"%s\": %s", rule->name,
 		       direct ? "read-only where it is one path at the top of the workspace, and "
@@ -359,18 +363,18 @@ static void answer_protected(const struct ask *ask, const struct policy_name *ru
 			      : "shown among the changes and never committed");
 }
 
-static void answer_workspace(const struct ask *ask, const struct ask_place *place, enum ask_use use,
-			     struct ask_answer *ret)
+static void answer_workspace(const struct query *ask, const struct query_place *place,
+			     enum query_use use, struct query_answer *ret)
 {
 	const struct policy *policy = ask->plan->policy;
 	const struct policy_name *rule;
 
 	if (!(CAN(use) & CHANGE)) {
-		answer(ret, ASK_ALLOW, policy->workspace.origin, "the workspace");
+		answer(ret, QUERY_ALLOW, policy->workspace.origin, "the workspace");
 		return;
 	}
 	if (!writes_workspace(ask)) {
-		answer(ret, ASK_REFUSED,
+		answer(ret, QUERY_REFUSED,
 		       ask->tool && ask->tool->workspace.set ? ask->tool->workspace.origin
 							     : policy->workspace.origin,
 		       "the workspace is read-only");
@@ -381,17 +385,18 @@ static void answer_workspace(const struct ask *ask, const struct ask_place *plac
 		answer_protected(ask, rule, ret);
 		return;
 	}
-	answer(ret, ASK_ALLOW, policy->workspace.origin, "the workspace");
-	ret->fate = policy->workspace.value == POLICY_WORKSPACE_OVERLAY ? ASK_KEPT_SESSION
-									: ASK_KEPT_HOST;
+	answer(ret, QUERY_ALLOW, policy->workspace.origin, "the workspace");
+	ret->fate = policy->workspace.value == POLICY_WORKSPACE_OVERLAY ? QUERY_KEPT_SESSION
+									: QUERY_KEPT_HOST;
 	rule = find_rule(ask, place->path, 'S');
-	if (rule && ret->fate == ASK_KEPT_SESSION)
+	if (rule && ret->fate == QUERY_KEPT_SESSION)
 		(void)snprintf(ret->why, sizeof(ret->why),
 			       "the workspace; scratch by \"%s\": committed only when it is named",
 			       rule->name);
 }
 
-static void answer_mount(const struct ask_place *place, enum ask_use use, struct ask_answer *ret)
+static void answer_mount(const struct query_place *place, enum query_use use,
+			 struct query_answer *ret)
 {
 	const struct policy_mount *m = place->mount;
 	const char *what = place->folder_made ? "an empty folder of the policy"
@@ -399,7 +404,7 @@ static void answer_mount(const struct ask_place *place, enum ask_use use, struct
 
 	if ((m->flags & IMAGE_MOUNT_READONLY) && (CAN(use) & CHANGE))
 		(void)snprintf(ret->why, sizeof(ret->why), "%s at %s, read-only", what, m->target);
-	else if ((m->flags & IMAGE_MOUNT_NOEXEC) && use == ASK_EXECUTE)
+	else if ((m->flags & IMAGE_MOUNT_NOEXEC) && use == QUERY_EXECUTE)
 		(void)snprintf(ret->why, sizeof(ret->why),
 			       "%s at %s, which no program may be started from", what, m->target);
 	else if (!(type_rows[m->type].uses & CAN(use)))
@@ -410,9 +415,9 @@ static void answer_mount(const struct ask_place *place, enum ask_use use, struct
 			       "%s at %s, for which no Landlock rule has that right", what,
 			       m->target);
 	else
-		ret->verdict = ASK_ALLOW;
+		ret->verdict = QUERY_ALLOW;
 	ret->rule = m->origin;
-	if (ret->verdict != ASK_ALLOW)
+	if (ret->verdict != QUERY_ALLOW)
 		return;
 	(void)snprintf(ret->why, sizeof(ret->why), "%s at %s", what, m->target);
 	if (CAN(use) & CHANGE)
@@ -420,23 +425,23 @@ static void answer_mount(const struct ask_place *place, enum ask_use use, struct
 }
 
 /* Below a fresh folder in memory: whatever the host has there, the cell begins without it. */
-static bool is_covered(const struct ask_place *place, enum ask_use use)
+static bool is_covered(const struct query_place *place, enum query_use use)
 {
 	return place->mount && place->mount->type == IMAGE_MOUNT_TMPFS && !place->folder_made &&
 	       (CAN(use) & LOOK) && strcmp(place->path, place->mount->target) != 0;
 }
 
-void ask_path(const struct ask *ask, const struct ask_place *place, enum ask_use use,
-	      struct ask_answer *ret)
+void query_path(const struct query *ask, const struct query_place *place, enum query_use use,
+		struct query_answer *ret)
 {
-	*ret = (struct ask_answer){.verdict = ASK_REFUSED, .rule = built_in};
+	*ret = (struct query_answer){.verdict = QUERY_REFUSED, .rule = built_in};
 	if (!place->mount && place->way)
-		answer(ret, use == ASK_LIST ? ASK_ALLOW : ASK_REFUSED, built_in,
+		answer(ret, use == QUERY_LIST ? QUERY_ALLOW : QUERY_REFUSED, built_in,
 		       "a folder on the way to what is granted: it has that and nothing else");
 	else if (!place->mount)
-		answer(ret, ASK_HIDDEN, built_in, "no entry of filesystem shows it");
+		answer(ret, QUERY_HIDDEN, built_in, "no entry of filesystem shows it");
 	else if (is_covered(place, use))
-		answer(ret, ASK_HIDDEN, place->mount->origin,
+		answer(ret, QUERY_HIDDEN, place->mount->origin,
 		       "a folder in memory stands there, with what the call itself makes");
 	else if (place->mount->type == IMAGE_MOUNT_WORKSPACE)
 		answer_workspace(ask, place, use, ret);

@@ -2,7 +2,7 @@
  * Theory of operation: a policy of the test's own in a made-up home is asked row by row; each remedy
  * is written into a policy that extends it, which must then allow exactly that.
  */
-#include "policy/ask.h"
+#include "policy/query.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -18,7 +18,7 @@ static char dir[] = "/tmp/toolcell-ask-XXXXXX";
 static struct policy_inputs inputs;
 static struct policy policy;
 static struct policy_plan plan;
-static struct ask ask = {.plan = &plan, .workspace = WORKSPACE};
+static struct query ask = {.plan = &plan, .workspace = WORKSPACE};
 
 static const char base[] =
 	"{\"name\": \"base\","
@@ -95,23 +95,23 @@ static void tear_down(void)
 TestSuite(ask, .init = set_up, .fini = tear_down);
 
 /* Lives until the next one is asked for. */
-static const struct ask_place *place_of(const char *text)
+static const struct query_place *place_of(const char *text)
 {
-	static struct ask_place place;
+	static struct query_place place;
 	static char path[PATH_MAX];
 	struct err err = {0};
 
-	cr_assert_eq(ask_clean(&ask, text, path, &err), 0, "%s: %s", text, err.text);
-	cr_assert_eq(ask_place(&ask, path, &place, &err), 0, "%s: %s", text, err.text);
+	cr_assert_eq(query_clean(&ask, text, path, &err), 0, "%s: %s", text, err.text);
+	cr_assert_eq(query_place(&ask, path, &place, &err), 0, "%s: %s", text, err.text);
 	return &place;
 }
 
-static struct ask_answer answer_of(const char *text, enum ask_use use)
+static struct query_answer answer_of(const char *text, enum query_use use)
 {
-	const struct ask_place *place = place_of(text);
-	struct ask_answer answer;
+	const struct query_place *place = place_of(text);
+	struct query_answer answer;
 
-	ask_path(&ask, place, use, &answer);
+	query_path(&ask, place, use, &answer);
 	return answer;
 }
 
@@ -120,11 +120,12 @@ static void check_uses(const char *text, const char *letters)
 {
 	static const char all[] = "arhp";
 
-	for (uint32_t use = 0; use < ASK_USE_N; use++) {
-		struct ask_answer a = answer_of(text, (enum ask_use)use);
+	for (uint32_t use = 0; use < QUERY_USE_N; use++) {
+		struct query_answer a = answer_of(text, (enum query_use)use);
 
 		cr_expect_eq(all[a.verdict], letters[use], "%s, %s: %c, not %c (%s)", text,
-			     ask_use_name((enum ask_use)use), all[a.verdict], letters[use], a.why);
+			     query_use_name((enum query_use)use), all[a.verdict], letters[use],
+			     a.why);
 		cr_expect_neq(a.why[0], '\0');
 	}
 }
@@ -174,12 +175,14 @@ Test(ask, the_workspace_is_held_against_protect_scratch_and_the_tool)
 	check_uses("src/x", "aaaaa");
 	check_uses("${WORKSPACE}/.git/hooks/x", "aappa");
 	check_uses("${WORKSPACE}/sub/.GIT/HOOKS", "aappa");
-	cr_assert_eq(answer_of("src/x", ASK_WRITE).fate, ASK_KEPT_SESSION);
-	cr_assert_not_null(strstr(answer_of("target/x", ASK_CREATE).why, "scratch"));
-	cr_assert_str_eq(answer_of(".git/hooks/x", ASK_WRITE).rule.pointer, "/workspace/protect/0");
+	cr_assert_eq(answer_of("src/x", QUERY_WRITE).fate, QUERY_KEPT_SESSION);
+	cr_assert_not_null(strstr(answer_of("target/x", QUERY_CREATE).why, "scratch"));
+	cr_assert_str_eq(answer_of(".git/hooks/x", QUERY_WRITE).rule.pointer,
+			 "/workspace/protect/0");
 	ask.tool = policy_find_tool(&policy, "Look");
 	check_uses("src/x", "aarra");
-	cr_assert_str_eq(answer_of("src/x", ASK_WRITE).rule.pointer, "/tools/Look/workspace/mode");
+	cr_assert_str_eq(answer_of("src/x", QUERY_WRITE).rule.pointer,
+			 "/tools/Look/workspace/mode");
 	ask.tool = NULL;
 }
 
@@ -200,23 +203,23 @@ Test(ask, a_path_is_cleaned_as_text)
 	};
 	char path[PATH_MAX];
 	struct err err = {0};
-	struct ask no_workspace = {.plan = &plan};
+	struct query no_workspace = {.plan = &plan};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		cr_assert_eq(ask_clean(&ask, rows[i].text, path, &err), 0, "%s", err.text);
+		cr_assert_eq(query_clean(&ask, rows[i].text, path, &err), 0, "%s", err.text);
 		cr_assert_str_eq(path, rows[i].path, "row %zu", i);
 	}
-	cr_assert_eq(ask_clean(&no_workspace, "x", path, &err), -EINVAL);
+	cr_assert_eq(query_clean(&no_workspace, "x", path, &err), -EINVAL);
 	cr_assert_not_null(strstr(err.text, "--workspace"));
-	cr_assert_lt(ask_clean(&ask, "${HOM}/x", path, &err), 0);
+	cr_assert_lt(query_clean(&ask, "${HOM}/x", path, &err), 0);
 }
 
 Test(ask, links_in_a_circle_end)
 {
-	struct ask_place place;
+	struct query_place place;
 	struct err err = {0};
 
-	cr_assert_eq(ask_place(&ask, "/loop/x", &place, &err), -ELOOP);
+	cr_assert_eq(query_place(&ask, "/loop/x", &place, &err), -ELOOP);
 }
 
 Test(ask, calls_have_the_reason_that_decides)
@@ -244,12 +247,12 @@ Test(ask, calls_have_the_reason_that_decides)
 	cr_assert_eq(call_filters_init(&filters, &policy, 0, &err), 0, "%s", err.text);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		enum call_verdict verdict = CALL_KILL;
-		struct ask_answer a;
+		struct query_answer a;
 		struct call call;
 
 		cr_assert_eq(call_parse(rows[i].text, &call, &err), 0, "%s", err.text);
-		cr_assert_eq(ask_call(&ask, &filters, CALL_X86_64, CALL_X86_64, &call, &verdict, &a,
-				      &err),
+		cr_assert_eq(query_call(&ask, &filters, CALL_X86_64, CALL_X86_64, &call, &verdict,
+					&a, &err),
 			     1);
 		cr_expect_eq(verdict, rows[i].verdict, "%s", rows[i].text);
 		cr_expect_not_null(strstr(a.why, rows[i].why), "%s: %s", rows[i].text, a.why);
@@ -264,65 +267,66 @@ Test(ask, calls_have_the_reason_that_decides)
 Test(ask, hosts_follow_from_the_network_and_the_families)
 {
 	static const char *const bad[] = {"", ":80", "a:b", "a:65536", "[::1]80", "[::1"};
-	struct ask_answer a;
+	struct query_answer a;
 	struct err err = {0};
 
-	cr_assert_eq(ask_host(&ask, "127.0.0.1:80", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_REFUSED);
+	cr_assert_eq(query_host(&ask, "127.0.0.1:80", &a, &err), 0);
+	cr_assert_eq(a.verdict, QUERY_REFUSED);
 	write_policy("net",
 		     "{\"name\": \"net\", \"syscalls\": {\"groups\": [\"base\"], \"sockets\": "
 		     "[\"inet\"]}, \"network\": {\"mode\": \"loopback\"}}");
 	load("net");
-	cr_assert_eq(ask_host(&ask, "127.9.0.1", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_ALLOW);
-	cr_assert_eq(ask_host(&ask, "localhost:1", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_ALLOW);
-	cr_assert_eq(ask_host(&ask, "::1", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_REFUSED); /* inet6 is not granted */
-	cr_assert_eq(ask_host(&ask, "192.0.2.1:443", &a, &err), 0);
-	cr_assert_eq(a.verdict, ASK_REFUSED);
+	cr_assert_eq(query_host(&ask, "127.9.0.1", &a, &err), 0);
+	cr_assert_eq(a.verdict, QUERY_ALLOW);
+	cr_assert_eq(query_host(&ask, "localhost:1", &a, &err), 0);
+	cr_assert_eq(a.verdict, QUERY_ALLOW);
+	cr_assert_eq(query_host(&ask, "::1", &a, &err), 0);
+	cr_assert_eq(a.verdict, QUERY_REFUSED); /* inet6 is not granted */
+	cr_assert_eq(query_host(&ask, "192.0.2.1:443", &a, &err), 0);
+	cr_assert_eq(a.verdict, QUERY_REFUSED);
 	cr_assert_str_eq(a.rule.pointer, "/network/mode");
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
-		cr_assert_eq(ask_host(&ask, bad[i], &a, &err), -EINVAL, "%s", bad[i]);
+		cr_assert_eq(query_host(&ask, bad[i], &a, &err), -EINVAL, "%s", bad[i]);
 }
 
 Test(ask, tools_are_granted_or_taken_away)
 {
-	struct ask_answer a;
+	struct query_answer a;
 
-	ask_tool(policy_find_tool(&policy, "Look"), &a);
-	cr_assert_eq(a.verdict, ASK_ALLOW);
-	ask_tool(policy_find_tool(&policy, "Gone"), &a);
-	cr_assert_eq(a.verdict, ASK_REFUSED);
+	query_tool(policy_find_tool(&policy, "Look"), &a);
+	cr_assert_eq(a.verdict, QUERY_ALLOW);
+	query_tool(policy_find_tool(&policy, "Gone"), &a);
+	cr_assert_eq(a.verdict, QUERY_REFUSED);
 	cr_assert_str_eq(a.rule.pointer, "/tools/Gone");
-	ask_tool(NULL, &a);
-	cr_assert_eq(a.verdict, ASK_ALLOW);
+	query_tool(NULL, &a);
+	cr_assert_eq(a.verdict, QUERY_ALLOW);
 }
 
 Test(ask, a_final_holds_for_the_key_and_what_lies_below_it)
 {
-	cr_assert_not_null(ask_final(&policy, "/network/mode"));
-	cr_assert_not_null(ask_final(&policy, "/network"));
-	cr_assert_null(ask_final(&policy, "/networks"));
-	cr_assert_null(ask_final(&policy, "/syscalls/allow"));
+	cr_assert_not_null(query_final(&policy, "/network/mode"));
+	cr_assert_not_null(query_final(&policy, "/network"));
+	cr_assert_null(query_final(&policy, "/networks"));
+	cr_assert_null(query_final(&policy, "/syscalls/allow"));
 }
 
 /* The fragment as a policy of its own: afterwards it is allowed, and @other is not. */
-static void check_remedy(const char *text, enum ask_use use, const char *other)
+static void check_remedy(const char *text, enum query_use use, const char *other)
 {
-	const struct ask_place *place = place_of(text);
+	const struct query_place *place = place_of(text);
 	const char *pointer = "";
-	json_t *remedy = ask_remedy_path(&ask, place, use, &pointer);
+	json_t *remedy = query_remedy_path(&ask, place, use, &pointer);
 	char *dumped;
 
-	cr_assert_neq(answer_of(text, use).verdict, ASK_ALLOW, "%s", text);
+	cr_assert_neq(answer_of(text, use).verdict, QUERY_ALLOW, "%s", text);
 	cr_assert_not_null(remedy, "%s has no remedy", text);
 	cr_assert(json_object_set_new(remedy, "name", json_string("more")) == 0);
 	dumped = json_dumps(remedy, 0);
 	write_policy("more", dumped);
 	load("more");
-	cr_expect_eq(answer_of(text, use).verdict, ASK_ALLOW, "%s: %s does not help", text, dumped);
-	cr_expect_neq(answer_of(other, use).verdict, ASK_ALLOW, "%s: %s opens %s", text, dumped,
+	cr_expect_eq(answer_of(text, use).verdict, QUERY_ALLOW, "%s: %s does not help", text,
+		     dumped);
+	cr_expect_neq(answer_of(other, use).verdict, QUERY_ALLOW, "%s: %s opens %s", text, dumped,
 		      other);
 	cr_expect_neq(pointer[0], '\0');
 	free(dumped);
@@ -332,31 +336,31 @@ static void check_remedy(const char *text, enum ask_use use, const char *other)
 
 Test(ask, a_remedy_allows_what_was_refused_and_not_its_neighbour)
 {
-	check_remedy("${HOME}/private", ASK_READ, "${HOME}/other");
-	check_remedy("/etc/hostname", ASK_READ, "/etc/shadow");
-	check_remedy("/etc/hostname", ASK_WRITE, "/etc/shadow");
-	check_remedy("/usr/bin/env", ASK_WRITE, "/usr/lib/x");
-	check_remedy("/usr/bin/new", ASK_CREATE, "/usr/lib/x");
-	check_remedy("/srv/new", ASK_CREATE, "/opt/new");
-	check_remedy("/mem/x", ASK_EXECUTE, "${HOME}/data/x");
-	check_remedy("${HOME}/data/x", ASK_EXECUTE, "/mem/x");
-	check_remedy("/dev/zero", ASK_READ, "/dev/full");
+	check_remedy("${HOME}/private", QUERY_READ, "${HOME}/other");
+	check_remedy("/etc/hostname", QUERY_READ, "/etc/shadow");
+	check_remedy("/etc/hostname", QUERY_WRITE, "/etc/shadow");
+	check_remedy("/usr/bin/env", QUERY_WRITE, "/usr/lib/x");
+	check_remedy("/usr/bin/new", QUERY_CREATE, "/usr/lib/x");
+	check_remedy("/srv/new", QUERY_CREATE, "/opt/new");
+	check_remedy("/mem/x", QUERY_EXECUTE, "${HOME}/data/x");
+	check_remedy("${HOME}/data/x", QUERY_EXECUTE, "/mem/x");
+	check_remedy("/dev/zero", QUERY_READ, "/dev/full");
 }
 
 Test(ask, what_no_policy_can_grant_has_no_remedy)
 {
 	static const struct {
 		const char *path;
-		enum ask_use use;
-	} rows[] = {{"/", ASK_WRITE},		{"/proc/kcore", ASK_READ},
-		    {"/dev/mem", ASK_READ},	{".git/hooks/x", ASK_WRITE},
-		    {"/etc/passwd", ASK_WRITE}, {"/nonexistent/y", ASK_READ}};
+		enum query_use use;
+	} rows[] = {{"/", QUERY_WRITE},		  {"/proc/kcore", QUERY_READ},
+		    {"/dev/mem", QUERY_READ},	  {".git/hooks/x", QUERY_WRITE},
+		    {"/etc/passwd", QUERY_WRITE}, {"/nonexistent/y", QUERY_READ}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct ask_place *place = place_of(rows[i].path);
+		const struct query_place *place = place_of(rows[i].path);
 		const char *pointer = "";
 
-		cr_assert_null(ask_remedy_path(&ask, place, rows[i].use, &pointer), "%s",
+		cr_assert_null(query_remedy_path(&ask, place, rows[i].use, &pointer), "%s",
 			       rows[i].path);
 	}
 }
@@ -383,7 +387,7 @@ Test(ask, a_call_has_a_remedy_where_a_policy_decides)
 		json_t *remedy;
 
 		cr_assert_eq(call_parse(rows[i].text, &call, NULL), 0);
-		remedy = ask_remedy_call(&ask, &call, &pointer);
+		remedy = query_remedy_call(&ask, &call, &pointer);
 		cr_assert_eq(remedy != NULL, rows[i].pointer != NULL, "%s", rows[i].text);
 		if (rows[i].pointer)
 			cr_assert_str_eq(pointer, rows[i].pointer, "%s", rows[i].text);

@@ -4,7 +4,7 @@
  * calls that none gets, by deny, by nothing that names it, or by its arguments alone.
  *
  * An address follows from the network and the families of sockets. When policies come to hold lists of
- * hosts, ask_host is where they are looked at.
+ * hosts, query_host is where they are looked at.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 
 #include "base/num.h"
 #include "base/text.h"
-#include "policy/ask.h"
+#include "policy/query.h"
 
 static const struct policy_origin built_in = {POLICY_BUILT_IN, NULL};
 
@@ -43,8 +43,8 @@ static const struct policy_name *granted_by(const struct policy *policy, const c
 	return NULL;
 }
 
-static void say_granted(const struct ask *ask, const struct call *call, enum call_verdict verdict,
-			struct ask_answer *ret)
+static void say_granted(const struct query *ask, const struct call *call, enum call_verdict verdict,
+			struct query_answer *ret)
 {
 	const char *list;
 	const struct policy_name *by = granted_by(ask->plan->policy, call->name, &list);
@@ -65,8 +65,8 @@ static void say_granted(const struct ask *ask, const struct call *call, enum cal
 		       words ? words : "on other machines");
 }
 
-static void say_call(const struct ask *ask, const struct call *call, enum call_verdict verdict,
-		     struct ask_answer *ret)
+static void say_call(const struct query *ask, const struct call *call, enum call_verdict verdict,
+		     struct query_answer *ret)
 {
 	const struct policy *policy = ask->plan->policy;
 	const char *never = call->number < 0 ? syscalls_never(call->name) : NULL;
@@ -90,22 +90,23 @@ static void say_call(const struct ask *ask, const struct call *call, enum call_v
 		(void)snprintf(ret->why, sizeof(ret->why), "no group of the policy has it");
 }
 
-int ask_call(const struct ask *ask, const struct call_filters *filters, enum call_arch machine,
-	     enum call_arch arch, const struct call *call, enum call_verdict *ret_verdict,
-	     struct ask_answer *ret, struct err *err)
+int query_call(const struct query *ask, const struct call_filters *filters, enum call_arch machine,
+	       enum call_arch arch, const struct call *call, enum call_verdict *ret_verdict,
+	       struct query_answer *ret, struct err *err)
 {
 	enum call_verdict verdict = CALL_KILL;
 	int r = call_answer(filters, machine, arch, call, &verdict, err);
 
 	if (r <= 0)
 		return r;
-	*ret = (struct ask_answer){.verdict = verdict == CALL_ALLOW ? ASK_ALLOW : ASK_REFUSED};
+	*ret = (struct query_answer){.verdict = verdict == CALL_ALLOW ? QUERY_ALLOW
+								      : QUERY_REFUSED};
 	say_call(ask, call, verdict, ret);
 	*ret_verdict = verdict;
 	return 1;
 }
 
-uint32_t ask_net(const struct ask *ask, struct policy_origin *ret_rule)
+uint32_t query_net(const struct query *ask, struct policy_origin *ret_rule)
 {
 	if (ask->tool && ask->tool->network.set) {
 		*ret_rule = ask->tool->network.origin;
@@ -170,23 +171,23 @@ static int parse_host(const char *text, struct host *ret, struct err *err)
 	return 0;
 }
 
-static bool has_family(const struct ask *ask, uint32_t net, const struct host *host)
+static bool has_family(const struct query *ask, uint32_t net, const struct host *host)
 {
 	uint32_t want = host->kind == HOST_V6 ? POLICY_SOCKET_INET6 : POLICY_SOCKET_INET;
 
 	return (policy_sockets(ask->plan->policy, net) & want) != 0;
 }
 
-int ask_host(const struct ask *ask, const char *text, struct ask_answer *ret, struct err *err)
+int query_host(const struct query *ask, const char *text, struct query_answer *ret, struct err *err)
 {
 	struct policy_origin rule;
-	uint32_t net = ask_net(ask, &rule);
+	uint32_t net = query_net(ask, &rule);
 	struct host host;
 	int r = parse_host(text, &host, err);
 
 	if (r < 0)
 		return r;
-	*ret = (struct ask_answer){.verdict = ASK_REFUSED, .rule = rule};
+	*ret = (struct query_answer){.verdict = QUERY_REFUSED, .rule = rule};
 	if (net == IMAGE_NET_NONE)
 		(void)snprintf(ret->why, sizeof(ret->why), "the cell has no network");
 	else if (!host.loopback)
@@ -198,20 +199,20 @@ int ask_host(const struct ask *ask, const char *text, struct ask_answer *ret, st
 		(void)snprintf(ret->why, sizeof(ret->why),
 			       "syscalls.sockets does not name the family of the address");
 	} else {
-		ret->verdict = ASK_ALLOW;
+		ret->verdict = QUERY_ALLOW;
 		(void)snprintf(ret->why, sizeof(ret->why),
 			       "the cell's own loopback, which nothing outside can reach");
 	}
 	return 0;
 }
 
-void ask_tool(const struct policy_tool *tool, struct ask_answer *ret)
+void query_tool(const struct policy_tool *tool, struct query_answer *ret)
 {
-	*ret = (struct ask_answer){.verdict = ASK_ALLOW, .rule = built_in};
+	*ret = (struct query_answer){.verdict = QUERY_ALLOW, .rule = built_in};
 	if (tool)
 		ret->rule = tool->origin;
 	if (tool && tool->taken_away)
-		ret->verdict = ASK_REFUSED;
+		ret->verdict = QUERY_REFUSED;
 	(void)snprintf(ret->why, sizeof(ret->why), "%s",
 		       !tool		  ? "the policy says nothing about it"
 		       : tool->taken_away ? "the policy takes it away"
@@ -224,7 +225,8 @@ static json_t *extend(const struct policy *policy, const char *section, json_t *
 	return json_pack("{ss so}", "extends", policy->name, section, value);
 }
 
-json_t *ask_remedy_call(const struct ask *ask, const struct call *call, const char **ret_pointer)
+json_t *query_remedy_call(const struct query *ask, const struct call *call,
+			  const char **ret_pointer)
 {
 	const struct policy *policy = ask->plan->policy;
 	struct policy_origin rule;
@@ -250,7 +252,7 @@ json_t *ask_remedy_call(const struct ask *ask, const struct call *call, const ch
 
 		if ((call->args[0] & UINT32_MAX) != rows[i].family)
 			continue;
-		if (rows[i].net && ask_net(ask, &rule) == IMAGE_NET_NONE) {
+		if (rows[i].net && query_net(ask, &rule) == IMAGE_NET_NONE) {
 			*ret_pointer = "/network/mode";
 			return json_pack("{ss s{ss} s{s[s]}}", "extends", policy->name, "network",
 					 "mode", "loopback", "syscalls", "sockets", rows[i].name);
@@ -263,7 +265,7 @@ json_t *ask_remedy_call(const struct ask *ask, const struct call *call, const ch
 	return NULL;
 }
 
-json_t *ask_remedy_host(const struct ask *ask, const char *text, const char **ret_pointer)
+json_t *query_remedy_host(const struct query *ask, const char *text, const char **ret_pointer)
 {
 	struct host host;
 	const char *family;
@@ -278,7 +280,7 @@ json_t *ask_remedy_host(const struct ask *ask, const char *text, const char **re
 			 "mode", "loopback", "syscalls", "sockets", family);
 }
 
-const struct policy_name *ask_final(const struct policy *policy, const char *pointer)
+const struct policy_name *query_final(const struct policy *policy, const char *pointer)
 {
 	for (size_t i = 0; i < policy->finals.n; i++) {
 		const char *fixed = policy->finals.at[i].name;

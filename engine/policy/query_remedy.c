@@ -8,19 +8,21 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "policy/ask.h"
+#include "policy/query.h"
 
 #define SMALL_FOLDER "16MiB"
 
-static json_t *fragment(const struct ask *ask, const char *section, const char *list, json_t *entry)
+static json_t *fragment(const struct query *ask, const char *section, const char *list,
+			json_t *entry)
 {
 	return json_pack("{ss s{s[o]}}", "extends", ask->plan->policy->name, section, list, entry);
 }
 
 /* Of the workspace, mode and tools' sections are in the way of writes and nothing else is. */
-static json_t *remedy_workspace(const struct ask *ask, enum ask_use use, const char **ret_pointer)
+static json_t *remedy_workspace(const struct query *ask, enum query_use use,
+				const char **ret_pointer)
 {
-	if (use != ASK_WRITE && use != ASK_CREATE)
+	if (use != QUERY_WRITE && use != QUERY_CREATE)
 		return NULL;
 	if (ask->plan->policy->workspace.value != POLICY_WORKSPACE_READONLY)
 		return NULL; /* the tool's narrowing, or a protected path: neither can be taken back */
@@ -29,10 +31,10 @@ static json_t *remedy_workspace(const struct ask *ask, enum ask_use use, const c
 			 "overlay");
 }
 
-static json_t *remedy_proc(const struct ask *ask, const struct ask_place *place, enum ask_use use,
-			   const char **ret_pointer)
+static json_t *remedy_proc(const struct query *ask, const struct query_place *place,
+			   enum query_use use, const char **ret_pointer)
 {
-	if ((use != ASK_READ && use != ASK_LIST) ||
+	if ((use != QUERY_READ && use != QUERY_LIST) ||
 	    (place->mount && (place->mount->flags & IMAGE_MOUNT_PROC_MASKED)))
 		return NULL;
 	*ret_pointer = "/filesystem/proc";
@@ -40,14 +42,14 @@ static json_t *remedy_proc(const struct ask *ask, const struct ask_place *place,
 			 place->mount ? "masked" : "pid");
 }
 
-static json_t *remedy_device(const struct ask *ask, const struct ask_place *place, enum ask_use use,
-			     const char **ret_pointer)
+static json_t *remedy_device(const struct query *ask, const struct query_place *place,
+			     enum query_use use, const char **ret_pointer)
 {
 	static const char *const names[] = {"null", "zero", "full", "random", "urandom", "tty"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strcmp(place->path + strlen("/dev/"), names[i]) != 0 || place->mount ||
-		    (use != ASK_READ && use != ASK_WRITE))
+		    (use != QUERY_READ && use != QUERY_WRITE))
 			continue;
 		*ret_pointer = "/filesystem/devices";
 		return fragment(ask, "filesystem", "devices", json_string(names[i]));
@@ -66,7 +68,7 @@ static const struct policy_entry *entry_of(const struct policy *policy, struct p
 }
 
 /* The same entry once more, but that programs may be started: it replaces the parent's. */
-static json_t *remedy_execute(const struct ask *ask, const struct policy_entry *e,
+static json_t *remedy_execute(const struct query *ask, const struct policy_entry *e,
 			      const char **ret_pointer)
 {
 	static const struct {
@@ -104,7 +106,7 @@ static json_t *remedy_execute(const struct ask *ask, const struct policy_entry *
 	return NULL;
 }
 
-static json_t *grant(const struct ask *ask, const char *list, const char *path, bool execute,
+static json_t *grant(const struct query *ask, const char *list, const char *path, bool execute,
 		     const char *size)
 {
 	json_t *entry = size ? json_pack("{ss ss}", "path", path, "size", size)
@@ -117,7 +119,7 @@ static json_t *grant(const struct ask *ask, const char *list, const char *path, 
  * Something new in a folder: one in memory, empty where the cell sees nothing of the host's folder
  * now, else with the host's files below it.
  */
-static json_t *remedy_folder(const struct ask *ask, const struct ask_place *place,
+static json_t *remedy_folder(const struct query *ask, const struct query_place *place,
 			     const char **ret_pointer)
 {
 	char folder[PATH_MAX];
@@ -141,15 +143,15 @@ static json_t *remedy_folder(const struct ask *ask, const struct ask_place *plac
 }
 
 /* A file or folder that the host has and the cell does not see, by its own name. */
-static json_t *remedy_host(const struct ask *ask, const struct ask_place *place, enum ask_use use,
-			   const char **ret_pointer)
+static json_t *remedy_host(const struct query *ask, const struct query_place *place,
+			   enum query_use use, const char **ret_pointer)
 {
-	if (use == ASK_WRITE) {
+	if (use == QUERY_WRITE) {
 		*ret_pointer = "/filesystem/write";
 		return grant(ask, "write", place->path, false, NULL);
 	}
 	*ret_pointer = "/filesystem/read";
-	return grant(ask, "read", place->path, use == ASK_EXECUTE, NULL);
+	return grant(ask, "read", place->path, use == QUERY_EXECUTE, NULL);
 }
 
 static bool can_be_bound(const char *path)
@@ -159,10 +161,10 @@ static bool can_be_bound(const char *path)
 	return stat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
-json_t *ask_remedy_path(const struct ask *ask, const struct ask_place *place, enum ask_use use,
-			const char **ret_pointer)
+json_t *query_remedy_path(const struct query *ask, const struct query_place *place,
+			  enum query_use use, const char **ret_pointer)
 {
-	bool change = use == ASK_WRITE || use == ASK_CREATE;
+	bool change = use == QUERY_WRITE || use == QUERY_CREATE;
 	const struct policy_entry *entry = place->mount ? entry_of(ask->plan->policy,
 								   place->mount->origin)
 							: NULL;
@@ -175,7 +177,7 @@ json_t *ask_remedy_path(const struct ask *ask, const struct ask_place *place, en
 		return remedy_device(ask, place, use, ret_pointer);
 	if (!policy_path_is_clean(place->path) || place->folder_made)
 		return NULL;
-	if (use == ASK_EXECUTE && entry && (place->mount->flags & IMAGE_MOUNT_NOEXEC))
+	if (use == QUERY_EXECUTE && entry && (place->mount->flags & IMAGE_MOUNT_NOEXEC))
 		return remedy_execute(ask, entry, ret_pointer);
 	if (place->mount && place->mount->type == IMAGE_MOUNT_TMPFS && !change)
 		return can_be_bound(place->path) ? remedy_host(ask, place, use, ret_pointer) : NULL;
@@ -183,7 +185,7 @@ json_t *ask_remedy_path(const struct ask *ask, const struct ask_place *place, en
 		return NULL;
 	if (place->mount)
 		return change ? remedy_folder(ask, place, ret_pointer) : NULL;
-	if (can_be_bound(place->path) && use != ASK_CREATE)
+	if (can_be_bound(place->path) && use != QUERY_CREATE)
 		return remedy_host(ask, place, use, ret_pointer);
 	return change ? remedy_folder(ask, place, ret_pointer) : NULL;
 }
