@@ -261,15 +261,19 @@ static int judge_open(struct judged *j)
 	return (flags & writes) || made ? judge_readonly(j, fd, &o, NULL) : 0;
 }
 
+/* A name that is to be made: when it is there already, that is why it cannot be. */
+static int judge_new(struct judged *j, const struct object *o)
+{
+	CLEANUP(fd_closep) int fd = open_object(o);
+
+	return fd == -ENOENT ? judge_folder(j, o) : 0;
+}
+
 static int judge_make(struct judged *j)
 {
 	struct object o;
 
-	if (!take_path(j, j->call->dir, j->call->path, &o))
-		return 0;
-	CLEANUP(fd_closep) int fd = open_object(&o);
-
-	return fd == -ENOENT ? judge_folder(j, &o) : 0;
+	return take_path(j, j->call->dir, j->call->path, &o) ? judge_new(j, &o) : 0;
 }
 
 static int judge_change(struct judged *j)
@@ -357,14 +361,16 @@ static int judge_exec(struct judged *j)
 
 static int judge_socket_file(struct judged *j, const struct sockaddr_un *address, size_t len)
 {
-	struct object o = {.nofollow = false};
+	struct object o = {.nofollow = j->call->nofollow};
 	char text[sizeof(address->sun_path) + 1];
 	size_t n = strnlen(address->sun_path, len - offsetof(struct sockaddr_un, sun_path));
 
 	memcpy(text, address->sun_path, n);
 	text[n] = '\0';
 	/* An abstract one is the cell's own, or nobody's. */
-	return n > 0 && name_object(j, AT_FDCWD, text, &o) ? judge_missing(j, &o) : 0;
+	if (n == 0 || !name_object(j, AT_FDCWD, text, &o))
+		return 0;
+	return j->call->kind == OBSERVED_BIND ? judge_new(j, &o) : judge_missing(j, &o);
 }
 
 static bool is_own_v4(struct in_addr address)
@@ -419,9 +425,11 @@ static int judge_address(struct judged *j, uint64_t at, uint64_t bytes)
 			       ntohs(a.v6.sin6_port));
 	else
 		return 0;
-	return refuse(j, RECORD_UNREACHABLE, PLACE_NONE, text, ENETUNREACH);
+	return refuse(j, RECORD_UNREACHABLE, PLACE_NONE, text,
+		      j->call->kind == OBSERVED_BIND ? EADDRNOTAVAIL : ENETUNREACH);
 }
 
+/* connect(2) and bind(2) */
 static int judge_connect(struct judged *j)
 {
 	return judge_address(j, argument(j, 1), argument(j, 2) & UINT32_MAX);

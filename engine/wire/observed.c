@@ -25,6 +25,7 @@ static const struct observed_call rows[] = {
 	ROW(execve, REFUSED, EXEC, NO, 0, NO, NO, false),
 	ROW(execveat, REFUSED, EXEC, 0, 1, 4, NO, false),
 	ROW(connect, REFUSED, CONNECT, NO, NO, NO, NO, false),
+	ROW(bind, REFUSED, BIND, NO, NO, NO, NO, true),
 	ROW(sendto, REFUSED, SEND, NO, NO, NO, NO, false),
 	ROW(kill, REFUSED, KILL, NO, NO, NO, NO, false),
 	ROW(openat, OPENS, OPEN, 0, 1, 2, NO, false),
