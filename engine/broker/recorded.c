@@ -52,6 +52,7 @@ static const struct {
 	{"execveat", "execute"},
 	{"chdir", "enter"},
 	{"connect", "connect"},
+	{"bind", "bind"},
 	{"sendto", "send"},
 	{"kill", "signal"},
 	{"stat", "look up"},
@@ -79,7 +80,7 @@ static uint32_t open_flags(const struct words *w)
 static bool makes_a_name(const struct words *w)
 {
 	return strncmp(w->operation, "make", 4) == 0 || strcmp(w->operation, "create") == 0 ||
-	       (open_flags(w) & OPEN_CREATES);
+	       strcmp(w->operation, "bind") == 0 || (open_flags(w) & OPEN_CREATES);
 }
 
 static bool only_reads(const struct words *w)

@@ -460,7 +460,7 @@ static int (*const judges[])(struct judged *j) = {
 	[OBSERVED_RENAME] = judge_rename,   [OBSERVED_LINK] = judge_link,
 	[OBSERVED_LOOK] = judge_look,	    [OBSERVED_EXEC] = judge_exec,
 	[OBSERVED_CONNECT] = judge_connect, [OBSERVED_SEND] = judge_send,
-	[OBSERVED_KILL] = judge_kill,
+	[OBSERVED_BIND] = judge_connect,    [OBSERVED_KILL] = judge_kill,
 };
 static_assert(ARRAY_SIZE(judges) == OBSERVED_KIND_N, "every kind has a judge");
 

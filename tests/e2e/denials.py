@@ -250,6 +250,26 @@ class Loopback(Denied):
             s.connect(("2001:db8::1", 80))"""))
         self.assertEqual(kinds(result), [("network", "connect", "[2001:db8::1]:80")], result["denials"])
 
+    def test_a_name_or_an_address_that_cannot_be_bound(self):
+        engine = self.engine(policy=self.policy(network={"mode": "loopback"}))
+        result = engine.bash(py("""
+            import socket
+            s = socket.socket()
+            s.bind(("192.0.2.1", 80))"""))
+        self.assertEqual(kinds(result), [("network", "bind", "192.0.2.1:80")], result["denials"])
+        self.assertEqual(result["denials"][0]["errno"], "EADDRNOTAVAIL")
+        result = engine.bash(py("""
+            import socket
+            s = socket.socket(socket.AF_UNIX)
+            s.bind("/usr/lib/socket")"""))
+        self.assertEqual(kinds(result), [("mount", "bind", "/usr/lib/socket")], result["denials"])
+        self.assertEqual(result["denials"][0]["errno"], "EROFS")
+        for own in ("/tmp/s", "x", "\\0abstract"):
+            with self.subTest(own=own):
+                result = engine.bash(py(f"import socket; s = socket.socket(socket.AF_UNIX); s.bind(\"{own}\"); s.listen(); "
+                                        f"c = socket.socket(socket.AF_UNIX); c.connect(\"{own}\")"))
+                self.assertEqual((result["status"], result["denials"]), ("ok", []), result["stderr"]["text"])
+
     def test_the_cells_own_addresses_are_none(self):
         engine = self.engine(policy=self.policy(network={"mode": "loopback"}))
         result = engine.bash(py("""
