@@ -7,7 +7,7 @@
 
 /* A call as the listener tells it. */
 struct judged {
-	const struct watch *watch;
+	struct watch *watch; /* counts what is opened */
 	const struct observed_call *call;
 	const struct seccomp_notif *notif;
 	struct record_entry *entry; /* what, mount and path are filled when it is refused */

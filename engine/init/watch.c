@@ -24,6 +24,10 @@
 #include "init/judge.h"
 #include "init/look.h"
 
+/* Not yet in the headers of Debian 12; a quarter of the cost of each call that is looked at. */
+#define NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#define NOTIF_SYNC_WAKE_UP 1ULL
+
 static uint64_t now_us(void)
 {
 	struct timespec t;
@@ -58,6 +62,8 @@ bool watch_wanted(const struct watch *w)
 void watch_listen(struct watch *w, int listener)
 {
 	w->listener = listener;
+	/* Whoever asks sleeps until we have answered: the same processor can do both. KERNEL(6.6) */
+	(void)!ioctl(listener, NOTIF_SET_FLAGS, NOTIF_SYNC_WAKE_UP);
 	w->record->observed = w->places.cell->observe;
 }
 
@@ -81,8 +87,8 @@ static int refused_by_filter(const struct watch *w, const struct seccomp_notif *
 		       : EPERM;
 }
 
-static int decide(const struct watch *w, const struct seccomp_notif *notif,
-		  struct record_entry *entry, bool *ret_unseen)
+static int decide(struct watch *w, const struct seccomp_notif *notif, struct record_entry *entry,
+		  bool *ret_unseen)
 {
 	struct judged j = {.watch = w,
 			   .call = observed_call_of((uint32_t)notif->data.nr),

@@ -21,6 +21,14 @@
 
 #define WATCH_TICK_MS 200
 
+#define WATCH_OPENERS 256U /* threads whose opens are counted at once */
+
+/* Opens of a thread since it was last seen in its slot: who has opened few has few open. */
+struct watch_opener {
+	uint32_t tid;
+	uint32_t opens;
+};
+
 struct watch {
 	const struct init_config *config; /* borrowed */
 	struct places places;
@@ -31,6 +39,7 @@ struct watch {
 	int listener;	       /* -1: none */
 	uint64_t begun_us;
 	bool started; /* the tool has been executed: until then its process is init's own copy */
+	struct watch_opener openers[WATCH_OPENERS];
 	uint64_t looked_us; /* when watch_look was called last */
 	uint64_t full;	    /* places that were found full, a bit each; the first 64 tell */
 };
