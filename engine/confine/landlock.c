@@ -94,7 +94,7 @@ int landlock_begin(struct landlock_domain *domain, uint32_t abi, bool net_denied
 			attr.handled_fs |= fs_by_abi[i].fs;
 	if (abi >= 4 && net_denied)
 		attr.handled_net = NET_ALL;
-	if (abi >= 6)
+	if (abi >= LANDLOCK_ABI_SCOPES)
 		attr.scoped = SCOPE_ALL;
 	fd = syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (fd < 0)

@@ -15,6 +15,7 @@
 #include "base/macros.h"
 
 #define LANDLOCK_ABI_USEFUL 2U
+#define LANDLOCK_ABI_SCOPES 6U /* abstract sockets and signals end at the domain */
 
 struct landlock_rule {
 	const char *path;

@@ -9,7 +9,9 @@
  *	     -> no programs? --the mount--> RECORD_NOEXEC, EACCES
  *
  * Whatever cannot be told - memory that cannot be read, a link of /proc, a folder outside of the tree -
- * is left to the kernel. A refusal of the tool's own making (EEXIST, a file of mode 0444) is no denial.
+ * is left to the kernel. So is what it refuses for another reason first, in its own order of checks: EEXIST,
+ * EISDIR, EXDEV, by which programs steer. Nothing is refused here that the kernel would do, and nothing
+ * with another error; tests/unit/init/judge.c holds every call against it.
  */
 #include "init/judge.h"
 
@@ -31,6 +33,8 @@
 #include "init/look.h"
 
 #define OPENERS_SHARE 8U
+#define DEPTH_MAX 32U  /* of what is missing below the deepest folder that is there */
+#define FOLLOWS_MAX 8U /* links that are followed by hand */
 
 /* One path of a call. */
 struct object {
@@ -58,13 +62,17 @@ static int refuse(struct judged *j, uint32_t what, uint32_t mount, const char *p
 }
 
 /* False: where it begins cannot be told, or it is too long. */
-static bool name_object(const struct judged *j, int dir, const char *text, struct object *o)
+static bool name_object(struct judged *j, int dir, const char *text, struct object *o)
 {
 	char base[PATH_MAX] = "";
 	int n;
 
-	if (text[0] != '/' && look_folder((pid_t)j->notif->pid, dir, base) < 0)
-		return false;
+	if (text[0] != '/') {
+		if (j->n_dirs >= ARRAY_SIZE(j->dirs) ||
+		    look_folder((pid_t)j->notif->pid, dir, base) < 0)
+			return false;
+		j->dirs[j->n_dirs++] = dir;
+	}
 	n = snprintf(o->raw, sizeof(o->raw), "%s%s%s", base, text[0] == '/' ? "" : "/", text);
 	return n > 0 && (size_t)n < sizeof(o->raw) && places_clean(o->raw, o->clean) == 0;
 }
@@ -113,39 +121,93 @@ static bool split(char *path, const char **ret_name)
 	return true;
 }
 
-/* Where a link leads that leads to nothing; only of absolute ones it can be told by words. */
-static bool follow_dangling(const struct object *o, char *dst)
+/* Of a path the deepest folder that is there, open, and what follows it. -errno: none within DEPTH_MAX. */
+static int open_deepest(const char *path, const char **ret_rest)
 {
-	char target[PATH_MAX];
-	ssize_t n = o->nofollow ? -1 : readlink(o->raw, target, sizeof(target) - 1);
+	static char part[PATH_MAX]; /* init has one thread; on the stack stand enough of them */
+	size_t len = strlen(path);
+	int fd = -ENOENT;
 
-	if (n <= 0 || target[0] != '/')
-		return false;
-	target[n] = '\0';
-	return places_clean(target, dst) == 0;
+	memcpy(part, path, len + 1);
+	for (unsigned int i = 0; i < DEPTH_MAX && fd < 0 && len > 1; i++) {
+		while (len > 1 && part[len - 1] == '/')
+			len--;
+		while (len > 1 && part[len - 1] != '/')
+			len--;
+		part[len] = '\0';
+		fd = look_open(part, O_DIRECTORY);
+	}
+	*ret_rest = path + len;
+	return fd;
 }
 
-/* The real path of something that is missing: its folder's, and its name. */
-static bool name_missing(const struct object *o, char *dst)
+/*
+ * Whether the first component of @rest, below @fd, is missing: 0. It is a link: 1, and @path leads where it
+ * does. -errno: something is there, or it cannot be told.
+ */
+static int follow_by_hand(int fd, char *path, const char *rest, bool nofollow)
 {
-	char path[PATH_MAX];
-	const char *name;
+	static char joined[PATH_MAX];
+	static char target[PATH_MAX];
+	char name[NAME_MAX + 1];
+	size_t len = strcspn(rest, "/");
+	const char *behind = rest + len;
+	struct stat st;
+	ssize_t got;
+	int n;
+
+	if (len >= sizeof(name))
+		return -ENAMETOOLONG;
+	memcpy(name, rest, len);
+	name[len] = '\0';
+	if (fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISLNK(st.st_mode) || (nofollow && behind[strspn(behind, "/")] == '\0'))
+		return -EEXIST;
+	got = readlinkat(fd, name, target, sizeof(target));
+	if (got <= 0 || (size_t)got >= sizeof(target))
+		return -ENAMETOOLONG;
+	n = snprintf(joined, sizeof(joined), "%.*s%.*s%s",
+		     target[0] == '/' ? 0 : (int)(rest - path), path, (int)got, target, behind);
+	if (n < 0 || (size_t)n >= sizeof(joined))
+		return -ENAMETOOLONG;
+	memcpy(path, joined, (size_t)n + 1);
+	return 1;
+}
+
+/* @rest below the open folder, clean. */
+static bool name_below(int fd, const char *rest, char *dst)
+{
+	static char path[PATH_MAX];
 	size_t len;
 
-	if (follow_dangling(o, dst))
-		return true;
-	memcpy(path, o->raw, sizeof(path));
-	if (!split(path, &name))
+	if (look_real_path(fd, path) < 0)
 		return false;
-	CLEANUP(fd_closep) int fd = look_open(path[0] ? path : "/", O_DIRECTORY);
+	len = strlen(path);
+	if (len + strlen(rest) + 2 > sizeof(path))
+		return false;
+	(void)snprintf(path + len, sizeof(path) - len, "/%s", rest);
+	return places_clean(path, dst) == 0;
+}
 
-	if (fd < 0 || look_real_path(fd, dst) < 0)
-		return false;
-	len = strlen(dst);
-	if (len + strlen(name) + 2 > PATH_MAX)
-		return false;
-	(void)snprintf(dst + len, PATH_MAX - len, "%s%s", len > 1 ? "/" : "", name);
-	return true;
+/*
+ * The real path of something that is missing. Links are followed by hand: one into /proc/self leads init
+ * elsewhere than the tool, and what is missing there tells nothing. False: it cannot be told.
+ */
+static bool name_missing(const struct object *o, char *dst)
+{
+	static char path[PATH_MAX];
+
+	memcpy(path, o->raw, sizeof(path));
+	for (unsigned int i = 0; i < FOLLOWS_MAX; i++) {
+		const char *rest = NULL;
+		CLEANUP(fd_closep) int fd = open_deepest(path, &rest);
+		int r = fd < 0 ? fd : follow_by_hand(fd, path, rest, o->nofollow);
+
+		if (r <= 0)
+			return r == 0 && name_below(fd, rest, dst);
+	}
+	return false;
 }
 
 /* Where tools can make links, words do not tell where a path leads. */
@@ -168,10 +230,8 @@ static int judge_missing(struct judged *j, const struct object *o)
 		return 0;
 	CLEANUP(fd_closep) int fd = open_object(o);
 
-	if (fd != -ENOENT && fd != -ENOTDIR && fd != -EACCES)
+	if (fd != -ENOENT || !name_missing(o, real))
 		return 0;
-	if (!name_missing(o, real))
-		memcpy(real, o->clean, sizeof(real));
 	mount = places_find(places, real);
 	if (!places_hides(places, mount) || places_is_absent(places, real))
 		return 0;
@@ -212,23 +272,30 @@ static int judge_readonly(struct judged *j, int fd, const struct object *o, cons
 	return refuse(j, what_of(j, mount), mount, real, EROFS);
 }
 
-/* The folder in which a name would be made or removed. */
+/* The folder in which a name would be made or removed, open; -EINVAL when the last component is no name. */
+static int open_folder(const struct object *o, char *path, const char **ret_name)
+{
+	memcpy(path, o->raw, sizeof(o->raw));
+	if (!split(path, ret_name))
+		return -EINVAL;
+	return look_open(path[0] ? path : "/", O_DIRECTORY);
+}
+
+/* A folder that is missing in a place of the tool's own is its own affair. */
+static int judge_no_folder(struct judged *j, const struct object *o, int num)
+{
+	return num == -ENOENT && places_find(&j->watch->places, o->clean) == PLACE_NONE
+		       ? judge_missing(j, o)
+		       : 0;
+}
+
 static int judge_folder(struct judged *j, const struct object *o)
 {
 	char path[PATH_MAX];
-	const char *name;
-	const char *folder;
+	const char *name = NULL;
+	CLEANUP(fd_closep) int fd = open_folder(o, path, &name);
 
-	memcpy(path, o->raw, sizeof(path));
-	if (!split(path, &name))
-		return 0;
-	folder = path[0] ? path : "/";
-	CLEANUP(fd_closep) int fd = look_open(folder, O_DIRECTORY);
-
-	if (fd >= 0)
-		return judge_readonly(j, fd, o, name);
-	/* A folder that is missing in a place of the tool's own is its own affair. */
-	return places_find(&j->watch->places, o->clean) == PLACE_NONE ? judge_missing(j, o) : 0;
+	return fd >= 0 ? judge_readonly(j, fd, o, name) : judge_no_folder(j, o, fd);
 }
 
 static bool is_link(const struct object *o)
@@ -238,18 +305,59 @@ static bool is_link(const struct object *o)
 	return fd >= 0;
 }
 
+static bool is_of_type(int fd, mode_t type)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & S_IFMT) == type;
+}
+
+static bool ends_with_slash(const struct object *o)
+{
+	return o->raw[strlen(o->raw) - 1] == '/';
+}
+
+/* Refused before anything is looked at: EINVAL. */
+static bool are_nonsense(int flags)
+{
+	static const int nameless = O_TMPFILE & ~O_DIRECTORY;
+
+	if (flags & nameless)
+		return !(flags & O_DIRECTORY) || (flags & O_CREAT) || !(flags & O_ACCMODE);
+	return (flags & O_CREAT) && (flags & O_DIRECTORY);
+}
+
+static int open_flags(const struct judged *j)
+{
+	return j->call->flags == OBSERVED_NO_ARG ? O_CREAT | O_WRONLY | O_TRUNC /* creat(2) */
+						 : (int)argument(j, j->call->flags);
+}
+
+/* Only content of files is the mount's: pipes and devices are opened whatever it is, folders never. */
+static int judge_open_there(struct judged *j, int fd, const struct object *o, int flags)
+{
+	bool made = (flags & O_TMPFILE) == O_TMPFILE;
+
+	if ((flags & O_CREAT) && (flags & O_EXCL))
+		return 0; /* EEXIST, whatever the mount is */
+	if (!made && (!(flags & (O_ACCMODE | O_TRUNC)) || (flags & O_DIRECTORY)))
+		return 0;
+	return is_of_type(fd, made ? S_IFDIR : S_IFREG) ? judge_readonly(j, fd, o, NULL) : 0;
+}
+
 static int judge_open(struct judged *j)
 {
-	static const int writes = O_WRONLY | O_RDWR | O_TRUNC;
-	int flags = j->call->flags == OBSERVED_NO_ARG ? O_CREAT | O_WRONLY | O_TRUNC /* creat(2) */
-						      : (int)argument(j, j->call->flags);
-	bool made = (flags & O_TMPFILE) == O_TMPFILE;
+	int flags = open_flags(j);
 	struct object o;
 
 	if (!take_path(j, j->call->dir, j->call->path, &o))
 		return 0;
 	o.nofollow = flags & O_NOFOLLOW;
-	if ((flags & O_PATH) || !((flags & (writes | O_CREAT)) || made))
+	if (flags & O_PATH)
+		return judge_missing(j, &o);
+	if (are_nonsense(flags) || ((flags & O_CREAT) && ends_with_slash(&o)))
+		return 0;
+	if (!(flags & (O_ACCMODE | O_TRUNC | O_CREAT)))
 		return judge_missing(j, &o);
 	CLEANUP(fd_closep) int fd = open_object(&o);
 
@@ -258,9 +366,7 @@ static int judge_open(struct judged *j)
 		return is_link(&o) ? 0 : judge_folder(j, &o);
 	if (fd < 0)
 		return fd == -ENOENT ? judge_missing(j, &o) : 0;
-	if ((flags & O_CREAT) && (flags & O_EXCL))
-		return 0; /* EEXIST, whatever the mount is */
-	return (flags & writes) || made ? judge_readonly(j, fd, &o, NULL) : 0;
+	return judge_open_there(j, fd, &o, flags);
 }
 
 /* A name that is to be made: when it is there already, that is why it cannot be. */
@@ -275,7 +381,35 @@ static int judge_make(struct judged *j)
 {
 	struct object o;
 
-	return take_path(j, j->call->dir, j->call->path, &o) ? judge_new(j, &o) : 0;
+	/* With a slash behind it: ENOENT, whatever the mount is. */
+	if (!take_path(j, j->call->dir, j->call->path, &o) || ends_with_slash(&o))
+		return 0;
+	return judge_new(j, &o);
+}
+
+/* Slashes behind the name are nothing to mkdir(2), and a link there is there. */
+static int judge_mkdir(struct judged *j)
+{
+	struct object o;
+
+	if (!take_path(j, j->call->dir, j->call->path, &o))
+		return 0;
+	for (size_t len = strlen(o.raw); len > 1 && o.raw[len - 1] == '/'; len--)
+		o.raw[len - 1] = '\0';
+	return judge_new(j, &o);
+}
+
+static int judge_truncate(struct judged *j)
+{
+	struct object o;
+
+	if (!take_path(j, j->call->dir, j->call->path, &o))
+		return 0;
+	CLEANUP(fd_closep) int fd = open_object(&o);
+
+	if (fd < 0)
+		return fd == -ENOENT ? judge_missing(j, &o) : 0;
+	return is_of_type(fd, S_IFREG) ? judge_readonly(j, fd, &o, NULL) : 0;
 }
 
 static int judge_change(struct judged *j)
@@ -313,22 +447,59 @@ static bool take_other(struct judged *j, struct object *o)
 	return take_path(j, dir, j->call->other, o);
 }
 
-static int judge_rename(struct judged *j)
+/* KERNEL(5.8) */
+static bool is_same_mount(int a, int b)
 {
-	struct object o;
-	int num = judge_remove(j);
+	struct statx first;
+	struct statx second;
 
-	if (num != 0 || !take_other(j, &o))
-		return num;
-	return judge_folder(j, &o);
+	return statx(a, "", AT_EMPTY_PATH, STATX_MNT_ID, &first) == 0 &&
+	       statx(b, "", AT_EMPTY_PATH, STATX_MNT_ID, &second) == 0 &&
+	       (first.stx_mask & second.stx_mask & STATX_MNT_ID) &&
+	       first.stx_mnt_id == second.stx_mnt_id;
 }
 
+/* Both folders must be there, on one mount (else EXDEV, and mv(1) copies), before its being read-only counts. */
+static int judge_rename(struct judged *j)
+{
+	static struct object old; /* static: two of them are more than a frame may be */
+	static struct object new;
+	static char path[PATH_MAX];
+	static char other[PATH_MAX];
+	const char *name = NULL;
+	const char *other_name = NULL;
+
+	if (!take_path(j, j->call->dir, j->call->path, &old) || !take_other(j, &new))
+		return 0;
+	CLEANUP(fd_closep) int from = open_folder(&old, path, &name);
+
+	if (from < 0)
+		return judge_no_folder(j, &old, from);
+	CLEANUP(fd_closep) int to = open_folder(&new, other, &other_name);
+
+	if (to < 0)
+		return judge_no_folder(j, &new, to);
+	if (!is_same_mount(from, to))
+		return 0;
+	CLEANUP(fd_closep) int fd = open_object(&old);
+
+	if (fd < 0)
+		return fd == -ENOENT ? judge_missing(j, &old) : 0;
+	return judge_readonly(j, from, &old, name);
+}
+
+/* The old name is looked up first. */
 static int judge_link(struct judged *j)
 {
-	struct object old;
-	int num = take_other(j, &old) ? judge_missing(j, &old) : 0;
+	static struct object old;
 
-	return num != 0 ? num : judge_make(j);
+	if (take_other(j, &old)) {
+		CLEANUP(fd_closep) int fd = open_object(&old);
+
+		if (fd < 0)
+			return fd == -ENOENT ? judge_missing(j, &old) : 0;
+	}
+	return j->unseen ? 0 : judge_make(j);
 }
 
 static int judge_look(struct judged *j)
@@ -342,6 +513,7 @@ static int judge_exec(struct judged *j)
 {
 	const struct image_mount *m;
 	struct object o;
+	struct statvfs fs;
 	struct stat st;
 	uint32_t mount;
 
@@ -356,7 +528,7 @@ static int judge_exec(struct judged *j)
 	mount = place_of(j, fd, &o, real);
 	m = mount_of(j, mount);
 	if (!m || !(m->flags & IMAGE_MOUNT_NOEXEC) || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-	    !(st.st_mode & 0111))
+	    !(st.st_mode & 0111) || fstatvfs(fd, &fs) < 0 || !(fs.f_flag & ST_NOEXEC))
 		return 0;
 	return refuse(j, RECORD_NOEXEC, mount, real, EACCES);
 }
@@ -372,14 +544,18 @@ static int judge_socket_file(struct judged *j, const struct sockaddr_un *address
 	/* An abstract one is the cell's own, or nobody's. */
 	if (n == 0 || !name_object(j, AT_FDCWD, text, &o))
 		return 0;
-	return j->call->kind == OBSERVED_BIND ? judge_new(j, &o) : judge_missing(j, &o);
+	if (j->call->kind != OBSERVED_BIND)
+		return judge_missing(j, &o);
+	return ends_with_slash(&o) ? 0 : judge_new(j, &o);
 }
 
+/* Groups too: a socket that is bound to the loopback reaches them on it. */
 static bool is_own_v4(struct in_addr address)
 {
 	uint32_t host = ntohl(address.s_addr);
 
-	return host >> 24 == 127 || host == INADDR_ANY;
+	return host >> 24 == 127 || host == INADDR_ANY || host == INADDR_BROADCAST ||
+	       IN_MULTICAST(host);
 }
 
 static bool is_own_v6(const struct in6_addr *address)
@@ -390,7 +566,8 @@ static bool is_own_v6(const struct in6_addr *address)
 		memcpy(&mapped, address->s6_addr + 12, sizeof(mapped));
 		return is_own_v4(mapped);
 	}
-	return IN6_IS_ADDR_LOOPBACK(address) || IN6_IS_ADDR_UNSPECIFIED(address);
+	return IN6_IS_ADDR_LOOPBACK(address) || IN6_IS_ADDR_UNSPECIFIED(address) ||
+	       IN6_IS_ADDR_MULTICAST(address) || IN6_IS_ADDR_LINKLOCAL(address); /* EINVAL */
 }
 
 /* With a loopback of its own a cell reaches nothing else; without, it has no such sockets at all. */
@@ -407,13 +584,14 @@ static int judge_address(struct judged *j, uint64_t at, uint64_t bytes)
 	char text[INET6_ADDRSTRLEN + 16];
 	size_t len = MIN((size_t)bytes, sizeof(struct sockaddr_un));
 
-	if (at == 0 || len < sizeof(sa_family_t))
+	if (at == 0 || len < sizeof(sa_family_t) || bytes > sizeof(struct sockaddr_storage))
 		return 0;
 	if (look_bytes((pid_t)j->notif->pid, at, &a, len) < 0) {
 		j->unseen = true;
 		return 0;
 	}
-	if (a.any.sa_family == AF_UNIX && len > offsetof(struct sockaddr_un, sun_path))
+	if (a.any.sa_family == AF_UNIX && bytes > offsetof(struct sockaddr_un, sun_path) &&
+	    bytes <= sizeof(struct sockaddr_un))
 		return judge_socket_file(j, &a.local, len);
 	if (j->watch->places.cell->net != IMAGE_NET_LOOPBACK)
 		return 0;
@@ -446,23 +624,26 @@ static int judge_send(struct judged *j)
 static int judge_kill(struct judged *j)
 {
 	pid_t pid = (pid_t)argument(j, 0);
+	uint64_t last;
 
 	if (pid == 1)
-		return refuse(j, RECORD_SIGNAL, PLACE_NONE, "", EPERM);
+		return j->watch->scoped ? refuse(j, RECORD_SIGNAL, PLACE_NONE, "", EPERM) : 0;
 	if (pid <= 0 || kill(pid, 0) == 0 || errno != ESRCH)
 		return 0;
-	if ((uint64_t)pid <= look_last_pid())
+	last = look_last_pid();
+	if (last == 0 || (uint64_t)pid <= last)
 		return 0;
 	return refuse(j, RECORD_SIGNAL, PLACE_NONE, "", ESRCH);
 }
 
 static int (*const judges[])(struct judged *j) = {
-	[OBSERVED_OPEN] = judge_open,	    [OBSERVED_MAKE] = judge_make,
-	[OBSERVED_CHANGE] = judge_change,   [OBSERVED_REMOVE] = judge_remove,
-	[OBSERVED_RENAME] = judge_rename,   [OBSERVED_LINK] = judge_link,
-	[OBSERVED_LOOK] = judge_look,	    [OBSERVED_EXEC] = judge_exec,
-	[OBSERVED_CONNECT] = judge_connect, [OBSERVED_SEND] = judge_send,
-	[OBSERVED_BIND] = judge_connect,    [OBSERVED_KILL] = judge_kill,
+	[OBSERVED_OPEN] = judge_open,	      [OBSERVED_MAKE] = judge_make,
+	[OBSERVED_MKDIR] = judge_mkdir,	      [OBSERVED_CHANGE] = judge_change,
+	[OBSERVED_TRUNCATE] = judge_truncate, [OBSERVED_REMOVE] = judge_remove,
+	[OBSERVED_RENAME] = judge_rename,     [OBSERVED_LINK] = judge_link,
+	[OBSERVED_LOOK] = judge_look,	      [OBSERVED_EXEC] = judge_exec,
+	[OBSERVED_CONNECT] = judge_connect,   [OBSERVED_SEND] = judge_send,
+	[OBSERVED_BIND] = judge_connect,      [OBSERVED_KILL] = judge_kill,
 };
 static_assert(ARRAY_SIZE(judges) == OBSERVED_KIND_N, "every kind has a judge");
 
@@ -487,10 +668,23 @@ static bool is_full(struct judged *j)
 	       look_files_full((pid_t)j->notif->pid, limit);
 }
 
+/* A folder that was removed has a path that leads elsewhere, as has one of another tree. */
+static bool folders_hold(const struct judged *j)
+{
+	for (unsigned int i = 0; i < j->n_dirs; i++)
+		if (!look_folder_holds((pid_t)j->notif->pid, j->dirs[i]))
+			return false;
+	return true;
+}
+
 int judge_call(struct judged *j)
 {
 	int num = judges[j->call->kind](j);
 
+	if (num != 0 && !folders_hold(j)) {
+		*j->entry = (struct record_entry){0};
+		num = 0;
+	}
 	if (num == 0 && !j->unseen && is_full(j))
 		num = refuse(j, RECORD_FILES, PLACE_NONE, "", EMFILE);
 	return num;

@@ -12,6 +12,8 @@ struct judged {
 	const struct seccomp_notif *notif;
 	struct record_entry *entry; /* what, mount and path are filled when it is refused */
 	bool unseen;		    /* its arguments could not be read */
+	int dirs[2];		    /* where its relative paths begin, as the tool named them */
+	unsigned int n_dirs;
 };
 
 /** judge_call - 0 when the kernel shall decide; else the errno that the cell gives, and @entry filled */

@@ -12,6 +12,7 @@
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -63,19 +64,36 @@ static int read_link(const char *path, char *dst)
 	if (n < 0)
 		return -errno;
 	dst[n] = '\0';
-	/* "(unreachable)/x", "pipe:[1]", "/x (deleted)": no folder that a path could begin in. */
+	/* "(unreachable)/x", "pipe:[1]": no folder that a path could begin in. */
 	return dst[0] == '/' ? 0 : -ENOENT;
+}
+
+static void name_folder(pid_t pid, int dir, char link[64])
+{
+	if (dir == AT_FDCWD)
+		(void)snprintf(link, 64, "/proc/%d/cwd", pid);
+	else
+		(void)snprintf(link, 64, "/proc/%d/fd/%d", pid, dir);
 }
 
 int look_folder(pid_t pid, int dir, char *dst)
 {
-	char path[64];
+	char link[64];
 
-	if (dir == AT_FDCWD)
-		(void)snprintf(path, sizeof(path), "/proc/%d/cwd", pid);
-	else
-		(void)snprintf(path, sizeof(path), "/proc/%d/fd/%d", pid, dir);
-	return read_link(path, dst);
+	name_folder(pid, dir, link);
+	return read_link(link, dst);
+}
+
+bool look_folder_holds(pid_t pid, int dir)
+{
+	char link[64];
+	char path[PATH_MAX];
+	struct stat real;
+	struct stat named;
+
+	name_folder(pid, dir, link);
+	return read_link(link, path) == 0 && stat(link, &real) == 0 && stat(path, &named) == 0 &&
+	       real.st_dev == named.st_dev && real.st_ino == named.st_ino;
 }
 
 int look_open(const char *path, int flags)

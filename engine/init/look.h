@@ -24,6 +24,9 @@ MUST_USE int look_bytes(pid_t pid, uint64_t address, void *dst, size_t n);
  */
 MUST_USE int look_folder(pid_t pid, int dir, char *dst);
 
+/** look_folder_holds - whether that path leads to that folder: not when it was removed, or is in no tree of ours */
+bool look_folder_holds(pid_t pid, int dir);
+
 /**
  * look_open - @path, absolute, with O_PATH
  * Never through a link of /proc: those of "self" would be init's own. -ELOOP then.

@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "base/fd.h"
+#include "confine/landlock.h"
 #include "confine/program.h"
 #include "init/judge.h"
 #include "init/look.h"
@@ -48,6 +49,7 @@ void watch_begin(struct watch *w, const struct init_config *config, const struct
 		.n_strict = cell->insns_count,
 		.record = record,
 		.listener = -1,
+		.scoped = landlock_abi() >= LANDLOCK_ABI_SCOPES,
 		.begun_us = now_us(),
 	};
 	if (record)

@@ -38,6 +38,7 @@ struct watch {
 	struct record *record; /* NULL: nobody wants one, nothing is watched */
 	int listener;	       /* -1: none */
 	uint64_t begun_us;
+	bool scoped;  /* the tool's Landlock domain keeps signals in. KERNEL(6.12) */
 	bool started; /* the tool has been executed: until then its process is init's own copy */
 	struct watch_opener openers[WATCH_OPENERS];
 	uint64_t looked_us; /* when watch_look was called last */

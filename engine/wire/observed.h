@@ -15,7 +15,9 @@
 enum observed_kind {
 	OBSERVED_OPEN,
 	OBSERVED_MAKE,	 /* a name that must not be there yet */
-	OBSERVED_CHANGE, /* something that is there: mode, owner, times, size, attributes */
+	OBSERVED_MKDIR,	 /* likewise, with slashes behind it or not */
+	OBSERVED_CHANGE, /* something that is there: mode, owner, times, attributes */
+	OBSERVED_TRUNCATE,
 	OBSERVED_REMOVE,
 	OBSERVED_RENAME, /* two names: the second is that of OBSERVED_MAKE, and may be there */
 	OBSERVED_LINK,	 /* OBSERVED_MAKE, and an old name that must be there */
