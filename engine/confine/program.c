@@ -47,7 +47,9 @@ static bool compute(struct machine *m, const struct sock_filter *i)
 		m->a |= with;
 		return true;
 	case BPF_RSH:
-		m->a = with < 32 ? m->a >> with : 0;
+		if (with >= 32)
+			return false;
+		m->a >>= with;
 		return true;
 	default:
 		return false;
@@ -61,6 +63,8 @@ static bool jump(const struct machine *m, const struct sock_filter *i, uint32_t 
 
 	switch (BPF_OP(i->code)) {
 	case BPF_JA:
+		if (i->k > BPF_MAXINSNS) /* it would wrap, and lead backwards */
+			return false;
 		*pc += i->k;
 		return true;
 	case BPF_JEQ:
@@ -82,6 +86,23 @@ static bool jump(const struct machine *m, const struct sock_filter *i, uint32_t 
 	return true;
 }
 
+static bool move(struct machine *m, const struct sock_filter *i)
+{
+	switch (i->code) {
+	case BPF_ST:
+		m->mem[i->k % BPF_MEMWORDS] = m->a;
+		return i->k < BPF_MEMWORDS;
+	case BPF_MISC | BPF_TAX:
+		m->x = m->a;
+		return true;
+	case BPF_MISC | BPF_TXA:
+		m->a = m->x;
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool step(struct machine *m, const struct sock_filter *i, uint32_t *pc)
 {
 	switch (BPF_CLASS(i->code)) {
@@ -92,14 +113,8 @@ static bool step(struct machine *m, const struct sock_filter *i, uint32_t *pc)
 	case BPF_JMP:
 		return jump(m, i, pc);
 	case BPF_ST:
-		m->mem[i->k % BPF_MEMWORDS] = m->a;
-		return i->k < BPF_MEMWORDS;
 	case BPF_MISC:
-		if (BPF_MISCOP(i->code) == BPF_TAX)
-			m->x = m->a;
-		else
-			m->a = m->x;
-		return true;
+		return move(m, i);
 	default:
 		return false;
 	}
@@ -113,7 +128,7 @@ int program_run(const struct sock_filter *insns, uint32_t n, const struct seccom
 	for (uint32_t pc = 0; pc < n; pc++) {
 		const struct sock_filter *i = &insns[pc];
 
-		if (BPF_CLASS(i->code) == BPF_RET) {
+		if (i->code == (BPF_RET | BPF_K) || i->code == (BPF_RET | BPF_A)) {
 			*ret = BPF_RVAL(i->code) == BPF_A ? m.a : i->k;
 			return 0;
 		}
