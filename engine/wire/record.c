@@ -78,18 +78,26 @@ void record_add(struct record *record, const struct record_entry *entry)
 	__atomic_store_n(&record->n, record->n + 1, __ATOMIC_RELEASE);
 }
 
+/* Kinds whose object is a path, or an address; the others say what they are by numbers. */
+static const bool has_path[RECORD_WHAT_N] = {
+	[RECORD_HIDDEN] = true, [RECORD_READONLY] = true,    [RECORD_PROTECTED] = true,
+	[RECORD_NOEXEC] = true, [RECORD_UNREACHABLE] = true, [RECORD_SPACE] = true,
+};
+
+static bool is_sound(const struct record_entry *e)
+{
+	return e->what < RECORD_WHAT_N && e->path_bytes <= RECORD_PATH_BYTES && e->cut <= 1 &&
+	       e->count > 0 && !memchr(e->path, '\0', e->path_bytes) &&
+	       memchr(e->name, '\0', sizeof(e->name)) && has_path[e->what] == (e->path_bytes > 0);
+}
+
 int record_check(const struct record *record, size_t bytes, struct err *err)
 {
 	if (bytes != sizeof(*record) || record->magic != RECORD_MAGIC ||
 	    record->observed >= IMAGE_OBSERVE_N || record->n > RECORD_ENTRIES_MAX)
 		return err_set(err, EINVAL, "the record of denials is damaged");
-	for (uint32_t i = 0; i < record->n; i++) {
-		const struct record_entry *e = &record->entries[i];
-
-		if (e->what >= RECORD_WHAT_N || e->path_bytes > RECORD_PATH_BYTES || e->cut > 1 ||
-		    e->count == 0 || memchr(e->path, '\0', e->path_bytes) ||
-		    !memchr(e->name, '\0', sizeof(e->name)))
+	for (uint32_t i = 0; i < record->n; i++)
+		if (!is_sound(&record->entries[i]))
 			return err_set(err, EINVAL, "denial %u of the record is damaged", i);
-	}
 	return 0;
 }

@@ -218,3 +218,42 @@ Test(fd, set_nonblock_switches_both_ways)
 	cr_assert(!(fcntl(s[0], F_GETFL) & O_NONBLOCK));
 	cr_assert(fd_set_nonblock(-1, true) == -EBADF);
 }
+
+Test(fd, memfd_room_is_zeroes_of_one_size_for_ever)
+{
+	static const size_t sizes[] = {1, 4096, 70000};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		CLEANUP(fd_closep) int fd = -1;
+		char byte = 'x';
+		struct stat st;
+		char *map;
+
+		cr_assert_eq(fd_memfd_room("t", sizes[i], &fd), 0);
+		cr_assert_eq(fstat(fd, &st), 0);
+		cr_expect_eq((size_t)st.st_size, sizes[i]);
+		cr_expect_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		cr_expect_eq(fcntl(fd, F_GET_SEALS), F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
+		cr_expect_eq(pread(fd, &byte, 1, (off_t)sizes[i] - 1), 1);
+		cr_expect_eq(byte, 0);
+		cr_expect(ftruncate(fd, 0) < 0 && errno == EPERM);
+		cr_expect(ftruncate(fd, (off_t)sizes[i] + 1) < 0 && errno == EPERM);
+		cr_expect_lt(pwrite(fd, "y", 1, (off_t)sizes[i]), 0);
+		map = mmap(NULL, sizes[i], PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+		cr_assert_neq(map, MAP_FAILED);
+		map[sizes[i] - 1] = 'z';
+		cr_expect_eq(pread(fd, &byte, 1, (off_t)sizes[i] - 1), 1);
+		cr_expect_eq(byte, 'z');
+		(void)munmap(map, sizes[i]);
+	}
+}
+
+Test(fd, memfd_room_that_cannot_be_had_leaves_nothing_open)
+{
+	int before = count_open();
+	int fd = 77;
+
+	cr_expect_lt(fd_memfd_room("t", SIZE_MAX, &fd), 0, "a size that is none");
+	cr_expect_eq(fd, 77);
+	cr_expect_eq(count_open(), before);
+}

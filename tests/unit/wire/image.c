@@ -120,6 +120,10 @@ static struct image_builder *good_builder(void)
 		.rules_count = 2,
 		.env_count = 2,
 		.insns_count = 2,
+		.watch_first = 1,
+		.watch_count = 1,
+		.observe = IMAGE_OBSERVE_OPENS,
+		.absent = image_builder_string(b, "/etc/absent\n"),
 		.change_rules = IMAGE_NONE,
 		.limits = good_limits,
 	};
@@ -132,6 +136,9 @@ static struct image_builder *good_builder(void)
 	cell.flags = IMAGE_CELL_WORKSPACE_READONLY;
 	cell.insns_first = 1;
 	cell.insns_count = 1;
+	cell.watch_count = 0;
+	cell.observe = IMAGE_OBSERVE_NOTHING;
+	cell.absent = IMAGE_NONE;
 	cr_assert_eq(image_builder_cell(b, &cell), 1);
 	image_builder_catalog(b, "{}", 2);
 	return b;
@@ -198,6 +205,8 @@ Test(image, what_goes_in_comes_out_of_the_mapping)
 	cr_assert_str_eq(image_string(&image, image_input(&image, 1)->value), "/home/x");
 	cr_assert_null(image_input(&image, 3));
 	cr_assert_eq(image_insns(&image, image_cell(&image, 1))[0].k, 1);
+	cr_assert_eq(image_watch(&image, image_cell(&image, 0))[0].k, 1);
+	cr_assert_str_eq(image_string(&image, image_cell(&image, 0)->absent), "/etc/absent\n");
 	cr_assert_eq(memcmp(image_catalog(&image, &len), "{}", 2), 0);
 	cr_assert_eq(len, 2);
 	cr_assert_null(image_string(&image, IMAGE_NONE));
@@ -387,6 +396,19 @@ static const struct {
 	{CELL(0, insns_count), 3},
 	{CELL(0, insns_count), IMAGE_CELL_INSNS_MAX + 1},
 	{CELL(0, insns_count), UINT32_MAX},
+	{CELL(0, watch_first), 2},
+	{CELL(0, watch_first), UINT32_MAX},
+	{CELL(0, watch_count), 0},
+	{CELL(0, watch_count), 2},
+	{CELL(0, watch_count), IMAGE_CELL_INSNS_MAX + 1},
+	{CELL(0, watch_count), UINT32_MAX},
+	{CELL(0, observe), IMAGE_OBSERVE_NOTHING},
+	{CELL(0, observe), IMAGE_OBSERVE_N},
+	{CELL(0, observe), UINT32_MAX},
+	{CELL(0, absent), OUT_OF_RANGE},
+	{CELL(0, absent), 2},
+	{CELL(1, observe), IMAGE_OBSERVE_REFUSED},
+	{CELL(1, watch_count), 1},
 	{CELL(1, name), 1}, /* the first cell's */
 	{CELL(1, insns_first), 2},
 	{LIMIT(wall_ms), 0},
