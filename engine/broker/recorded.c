@@ -131,6 +131,8 @@ static int append_one(json_t *denials, const struct record_entry *e,
 		w->out.process = text_quote(name, sizeof(name), e->name, strlen(e->name));
 	recorded_say(w);
 	r = denial_line(&object, w->path[0] ? w->path : w->object);
+	if (r == 0 && object.len == 0) /* of escapes of a terminal nothing is left */
+		r = buf_puts(&object, "?");
 	if (r == 0 && e->cut)
 		r = buf_puts(&object, "...");
 	w->out.object = object.data;

@@ -64,10 +64,27 @@ static void remedy_grant(struct words *w, const char *list)
 		     list, w->file);
 }
 
+/* A policy is text: what is none, or was cut, would be another path in it. */
+static bool is_nameable(struct words *w)
+{
+	json_t *path = w->e->cut ? NULL : json_string(w->path);
+	bool good = path;
+
+	json_decref(path);
+	if (!good)
+		words_remedy(w,
+			     "no policy can name this path, which is longer than %u bytes or no "
+			     "UTF-8; asking again changes nothing",
+			     RECORD_PATH_BYTES);
+	return good;
+}
+
 static void say_hidden(struct words *w)
 {
 	w->out.layer = "mount";
 	set_mount_rule(w);
+	if (!is_nameable(w))
+		return;
 	if (w->reads) {
 		grant(w, "read", json_string(w->path));
 		words_remedy(
@@ -126,7 +143,9 @@ static void say_readonly(struct words *w)
 				"changes nothing");
 		return;
 	}
-	if (!w->makes && !w->e->cut) {
+	if (!is_nameable(w))
+		return;
+	if (!w->makes) {
 		grant(w, "write", json_string(w->path));
 		remedy_grant(w, "write");
 		return;

@@ -5,6 +5,7 @@
 #ifndef TOOLCELL_TESTS_SMALL_IMAGE_H
 #define TOOLCELL_TESTS_SMALL_IMAGE_H
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 

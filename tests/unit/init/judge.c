@@ -1,28 +1,16 @@
-/*
- * Theory of operation: a tree of mounts of the test's own, in a mount namespace of its own, and a
- * notification made by hand that names this process: init reads memory and folders of a process by its id,
- * and one's own serves. What is relative is below the tree, which is the working directory.
- *
- * The rule behind all rows is the first case: whatever is refused here, the kernel itself refuses with the
- * same error. It is held over every call, path and flag below, each made a moment later for real.
- */
+/* Row by row what is refused, under which name, and what is left to the kernel. */
 #include "init/judge.h"
 
 #include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <net/if.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -31,194 +19,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../small_image.h"
 #include "base/fd.h"
+#include "stage.h"
 
-#define P(text) ((uint64_t)(uintptr_t)(text))
-#define CWD ((uint64_t)(int64_t)AT_FDCWD)
-
-static char top[64];
-static struct image image;
-static struct init_config config = {.limits = {.open_files = 4096}};
-static struct record record;
-static struct watch watch;
-static char targets[10][96];
-
-static const char *below(unsigned int i, const char *name)
-{
-	(void)snprintf(targets[i], sizeof(targets[i]), "%s/%s", top, name);
-	return targets[i];
-}
-
-static void map_image(enum image_net net)
-{
-	const struct small_mount mounts[] = {
-		{IMAGE_MOUNT_WORKSPACE, 0, NULL, NULL, 0, 0, 0},
-		{IMAGE_MOUNT_BIND, IMAGE_MOUNT_READONLY, "/usr", below(1, "ro"), 0, 0, 0},
-		{IMAGE_MOUNT_BIND, IMAGE_MOUNT_READONLY, "/usr", below(2, "other"), 0, 0, 0},
-		{IMAGE_MOUNT_TMPFS, 0, NULL, below(3, "home"), 0755, 4096, 10},
-		{IMAGE_MOUNT_TMPFS, 0, NULL, below(4, "tmp"), 01777, 4096, 10},
-		{IMAGE_MOUNT_BIND, IMAGE_MOUNT_NOEXEC, "/x", below(5, "noexec"), 0, 0, 0},
-		{IMAGE_MOUNT_DIR, 0, NULL, below(6, "etc"), 0755, 0, 0},
-		{IMAGE_MOUNT_PROC, 0, NULL, "/proc", 0, 0, 0},
-	};
-	char absent[128];
-
-	(void)snprintf(absent, sizeof(absent), "%s/etc/absent\n", top);
-	image_unmap(&image);
-	small_image(mounts, ARRAY_SIZE(mounts), &(struct small_cell){.net = net, .absent = absent},
-		    &image);
-	(void)snprintf(config.workspace, sizeof(config.workspace), "%s/ws", top);
-	watch_begin(&watch, &config, &image, &record);
-}
-
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd >= 0)
-		(void)!write(fd, text, strlen(text));
-	if (fd >= 0)
-		(void)close(fd);
-}
-
-static int no_mounts; /* errno; 0: they are there */
-
-/* Before main, while there is one thread: a user namespace is given to no other process, see unshare(2). */
-static __attribute__((constructor)) void own_mounts(void)
-{
-	unsigned int uid = geteuid();
-	unsigned int gid = getegid();
-	char map[64];
-
-	if (unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) < 0) {
-		no_mounts = errno;
-		return;
-	}
-	if (uid != 0) {
-		write_text("/proc/self/setgroups", "deny");
-		(void)snprintf(map, sizeof(map), "%u %u 1", uid, uid);
-		write_text("/proc/self/uid_map", map);
-		(void)snprintf(map, sizeof(map), "%u %u 1", gid, gid);
-		write_text("/proc/self/gid_map", map);
-	}
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		no_mounts = errno;
-}
-
-static void put_memory(const char *name, unsigned long flags, const char *options)
-{
-	cr_assert(mkdir(name, 0755) == 0 || errno == EEXIST, "%s: %m", name);
-	cr_assert_eq(mount("test", name, "tmpfs", flags, options), 0, "%s: %m", name);
-}
-
-static void put_readonly(const char *name)
-{
-	cr_assert_eq(mkdir(name, 0755), 0);
-	cr_assert_eq(mount("src", name, NULL, MS_BIND, NULL), 0, "%m");
-	cr_assert_eq(mount(NULL, name, NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL), 0, "%m");
-}
-
-static void put_file(const char *path, mode_t mode)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, mode);
-
-	if (fd >= 0)
-		(void)close(fd);
-}
-
-/* What is there already stays; what is read-only is made through its source. */
-static void fill(const char *folder)
-{
-	static const char *const links[][2] = {
-		{"file", "link"},
-		{"dir", "dirlink"},
-		{"nothing", "dangling"},
-		{"loop", "loop"},
-		{"../ws/file", "to-ws"},
-		{"../ro/file", "to-ro"},
-		{"../hidden/x", "to-hidden"},
-		{"/proc/self/fd/0", "stdin"},
-	};
-	char old[64];
-
-	(void)snprintf(old, sizeof(old), "%s/dir", folder);
-	(void)mkdir(old, 0755);
-	(void)snprintf(old, sizeof(old), "%s/file", folder);
-	put_file(old, 0755);
-	(void)snprintf(old, sizeof(old), "%s/dir/file", folder);
-	put_file(old, 0644);
-	(void)snprintf(old, sizeof(old), "%s/fifo", folder);
-	(void)mkfifo(old, 0644);
-	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
-		(void)snprintf(old, sizeof(old), "%s/%s", folder, links[i][1]);
-		(void)!symlink(links[i][0], old);
-	}
-	(void)snprintf(old, sizeof(old), "%s/absolute", folder);
-	(void)!symlink(below(8, "hidden/secret"), old);
-}
-
-static void set_up(void)
-{
-	if (no_mounts)
-		cr_skip_test("no mount namespace of its own: %s", strerror(no_mounts));
-	(void)snprintf(top, sizeof(top), "/var/tmp/toolcell-judge.XXXXXX");
-	cr_assert_not_null(mkdtemp(top));
-	put_memory(top, 0, "mode=0755");
-	cr_assert_eq(chdir(top), 0);
-	put_memory("ws", 0, "mode=0755");
-	put_memory("home", 0, "mode=0755");
-	put_memory("tmp", 0, "mode=1777");
-	put_memory("noexec", MS_NOEXEC, "mode=0755");
-	put_memory("src", 0, "mode=0755");
-	cr_assert_eq(mkdir("etc", 0755), 0);
-	put_readonly("ro");
-	put_readonly("other");
-	fill("src");
-	fill("ws");
-	fill("home");
-	fill("noexec");
-	map_image(IMAGE_NET_LOOPBACK);
-}
-
-static void tear_down(void)
-{
-	image_unmap(&image);
-	(void)!chdir("/");
-	(void)umount2(top, MNT_DETACH);
-	(void)rmdir(top);
-}
-
-TestSuite(judge, .init = set_up, .fini = tear_down, .timeout = 60);
-
-static int judge_of(pid_t pid, uint32_t nr, const uint64_t args[6], struct record_entry *entry,
-		    bool *ret_unseen)
-{
-	struct seccomp_notif notif = {.pid = (uint32_t)pid, .data = {.nr = (int)nr}};
-	struct judged j = {.watch = &watch,
-			   .call = observed_call_of(nr),
-			   .notif = &notif,
-			   .entry = entry};
-	int num;
-
-	cr_assert_not_null(j.call, "call %u is not observed", nr);
-	memset(entry, 0, sizeof(*entry));
-	memcpy(notif.data.args, args, sizeof(notif.data.args));
-	num = judge_call(&j);
-	if (num == 0)
-		cr_assert_eq(entry->path_bytes, 0, "nothing is told of what goes on");
-	*ret_unseen = j.unseen;
-	return num;
-}
-
-static int judge(uint32_t nr, const uint64_t args[6], struct record_entry *entry)
-{
-	bool unseen;
-	int num = judge_of(getpid(), nr, args, entry, &unseen);
-
-	cr_assert_not(unseen);
-	return num;
-}
+TestSuite(judge, .init = stage_set_up, .fini = stage_tear_down, .timeout = 60);
 
 /* A row's @path is below the tree; NULL: nothing is refused. */
 struct row {
@@ -236,14 +40,14 @@ static void expect_rows(const struct row *rows, size_t n)
 		const struct row *row = &rows[i];
 		struct record_entry entry;
 		char path[RECORD_PATH_BYTES + 1] = "";
-		int num = judge(row->nr, row->args, &entry);
+		int num = stage_judge(row->nr, row->args, &entry);
 
 		(void)snprintf(path, sizeof(path), "%.*s", (int)entry.path_bytes, entry.path);
 		cr_expect_eq(num, row->num, "%s: %d (%s), not %d", row->what, num, path, row->num);
 		if (num == 0 || num != row->num)
 			continue;
 		cr_expect_eq(entry.what, row->kind, "%s: %u", row->what, entry.what);
-		cr_expect_str_eq(path, below(9, row->path), "%s", row->what);
+		cr_expect_str_eq(path, stage_below(9, row->path), "%s", row->what);
 	}
 }
 
@@ -451,156 +255,6 @@ Test(judge, what_is_made_changed_or_removed_is_told_by_its_real_name)
 	expect_rows(rows, ARRAY_SIZE(rows));
 }
 
-static const char *const names[] = {
-	"file",	    "file/",	 "file/x", "dir",	   "dir/",    "dir/.",	   "dir/..",
-	"dir/file", "fifo",	 "link",   "link/",	   "dirlink", "dirlink/",  "dirlink/n",
-	"dangling", "dangling/", "loop",   "to-ws",	   "to-ro",   "to-hidden", "absolute",
-	"none",	    "none/",	 "none/x", "none/../file", ".",	      "..",	   "../ws/file",
-};
-
-static const char *const folders[] = {"ro",  "other",  "ws",  "home",
-				      "tmp", "noexec", "etc", "hidden"};
-
-static const int open_flags[] = {
-	O_RDONLY,
-	O_WRONLY,
-	O_RDWR,
-	O_WRONLY | O_TRUNC,
-	O_CREAT,
-	O_CREAT | O_WRONLY,
-	O_RDONLY | O_TRUNC,
-	O_CREAT | O_WRONLY | O_EXCL,
-	O_CREAT | O_WRONLY | O_TRUNC,
-	O_PATH,
-	O_WRONLY | O_NOFOLLOW,
-	O_CREAT | O_WRONLY | O_NOFOLLOW,
-	O_DIRECTORY,
-	O_WRONLY | O_DIRECTORY,
-	O_TMPFILE | O_RDWR,
-	O_TMPFILE,
-	O_PATH | O_NOFOLLOW,
-	O_CREAT | O_DIRECTORY,
-};
-
-static unsigned int refused;
-
-/* Judged, then made: who refuses must be right. */
-static void hold_against_kernel(uint32_t nr, const uint64_t a[6], const char *what,
-				const char *first, const char *second)
-{
-	struct record_entry entry;
-	int num = judge(nr, a, &entry);
-	long r;
-
-	errno = 0;
-	r = syscall((long)nr, a[0], a[1], a[2], a[3], a[4], a[5]);
-	if (num != 0) {
-		refused++;
-		cr_expect(r < 0 && errno == num, "%s(%s, %s, %#lx): the kernel says %ld %s, not %s",
-			  what, first, second, (unsigned long)a[2], r,
-			  r < 0 ? strerrorname_np(errno) : "", strerrorname_np(num));
-	}
-	if (r >= 0 && nr == SYS_openat)
-		(void)close((int)r);
-	if (r >= 0 && nr == SYS_chdir)
-		cr_assert_eq(chdir(top), 0);
-}
-
-static void sweep_one(const char *path)
-{
-	static const struct {
-		const char *what;
-		uint32_t nr;
-		int path; /* index of the argument */
-		uint64_t args[6];
-	} calls[] = {
-		{"mkdirat", SYS_mkdirat, 1, {CWD, 0, 0755}},
-		{"mknodat", SYS_mknodat, 1, {CWD, 0, S_IFIFO | 0644, 0}},
-		{"symlinkat", SYS_symlinkat, 2, {0, CWD, 0}},
-		{"fchmodat", SYS_fchmodat, 1, {CWD, 0, 0755}},
-		{"utimensat", SYS_utimensat, 1, {CWD, 0, 0, 0}},
-		{"utimensat nofollow", SYS_utimensat, 1, {CWD, 0, 0, AT_SYMLINK_NOFOLLOW}},
-		{"truncate", SYS_truncate, 0, {0, 0}},
-		{"unlinkat", SYS_unlinkat, 1, {CWD, 0, 0}},
-		{"rmdir", SYS_unlinkat, 1, {CWD, 0, AT_REMOVEDIR}},
-		{"chdir", SYS_chdir, 0, {0}},
-		{"faccessat", SYS_faccessat, 1, {CWD, 0, R_OK}},
-		{"execve", SYS_execve, 0, {0, 0, 0}},
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
-		uint64_t args[6];
-
-		memcpy(args, calls[i].args, sizeof(args));
-		args[calls[i].path] = P(path);
-		if (calls[i].nr == SYS_symlinkat)
-			args[0] = P("x");
-		fill("ws");
-		hold_against_kernel(calls[i].nr, args, calls[i].what, path, "");
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(open_flags); i++) {
-		const uint64_t args[6] = {CWD, P(path), (uint64_t)(open_flags[i] | O_NONBLOCK),
-					  0644};
-
-		fill("ws");
-		hold_against_kernel(SYS_openat, args, "openat", path, "");
-	}
-}
-
-Test(judge, whatever_is_refused_the_kernel_refuses_with_the_same_error)
-{
-	char path[128];
-
-	for (size_t f = 0; f < ARRAY_SIZE(folders); f++)
-		for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
-			(void)snprintf(path, sizeof(path), "%s/%s", folders[f], names[n]);
-			sweep_one(path);
-			(void)snprintf(path, sizeof(path), "%s/%s/%s", top, folders[f], names[n]);
-			sweep_one(path);
-		}
-	cr_expect_gt(refused, 200, "a sweep that finds nothing: %u", refused);
-}
-
-Test(judge, two_names_are_refused_as_the_kernel_does)
-{
-	static const char *const ends[] = {"file", "none",     "dir",	 "none/",
-					   "link", "dangling", "none/x", "."};
-	char old[64];
-	char new[64];
-
-	for (size_t i = 0; i < ARRAY_SIZE(folders) * ARRAY_SIZE(ends); i++)
-		for (size_t k = 0; k < ARRAY_SIZE(folders) * ARRAY_SIZE(ends); k++) {
-			const uint64_t args[6] = {CWD, P(old), CWD, P(new), 0};
-
-			(void)snprintf(old, sizeof(old), "%s/%s", folders[i / ARRAY_SIZE(ends)],
-				       ends[i % ARRAY_SIZE(ends)]);
-			(void)snprintf(new, sizeof(new), "%s/%s", folders[k / ARRAY_SIZE(ends)],
-				       ends[k % ARRAY_SIZE(ends)]);
-			fill("ws");
-			hold_against_kernel(SYS_renameat2, args, "rename", old, new);
-			fill("ws");
-			hold_against_kernel(SYS_linkat, args, "link", old, new);
-		}
-	cr_expect_gt(refused, 200, "a sweep that finds nothing: %u", refused);
-}
-
-Test(judge, a_working_folder_that_was_removed_leads_where_the_kernel_says)
-{
-	static const char *const paths[] = {".", "..", "../file", "../none", "x", "./x"};
-
-	cr_assert_eq(mkdir("home/gone", 0755), 0);
-	cr_assert_eq(chdir("home/gone"), 0);
-	cr_assert_eq(rmdir("../gone"), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(paths); i++)
-		for (size_t k = 0; k < ARRAY_SIZE(open_flags); k++) {
-			const uint64_t args[6] = {CWD, P(paths[i]),
-						  (uint64_t)(open_flags[k] | O_NONBLOCK), 0644};
-
-			hold_against_kernel(SYS_openat, args, "openat", paths[i], "");
-		}
-	(void)!chdir(top);
-}
-
 Test(judge, paths_begin_at_their_descriptor_or_are_left_alone)
 {
 	CLEANUP(fd_closep) int ro = open("ro", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -611,14 +265,14 @@ Test(judge, paths_begin_at_their_descriptor_or_are_left_alone)
 	const uint64_t padded[6] = {(uint64_t)ro | 0xdead00000000, P("file"), O_WRONLY};
 
 	cr_assert_eq(pipe2(pair, O_CLOEXEC), 0);
-	cr_expect_eq(judge(SYS_openat, good, &entry), EROFS);
-	cr_expect_eq(judge(SYS_openat, padded, &entry), EROFS, "the kernel reads 32 bits");
+	cr_expect_eq(stage_judge(SYS_openat, good, &entry), EROFS);
+	cr_expect_eq(stage_judge(SYS_openat, padded, &entry), EROFS, "the kernel reads 32 bits");
 	for (int i = 0; i < 4; i++) {
 		const int dirs[] = {file, pair[0], 4000, -1};
 		const uint64_t args[6] = {(uint64_t)(int64_t)dirs[i], P("file"),
 					  O_WRONLY | O_CREAT};
 
-		cr_expect_eq(judge(SYS_openat, args, &entry), 0, "row %d", i);
+		cr_expect_eq(stage_judge(SYS_openat, args, &entry), 0, "row %d", i);
 	}
 }
 
@@ -635,20 +289,21 @@ Test(judge, memory_that_cannot_be_read_is_left_to_the_kernel_and_counted)
 		/* It ends with the page, is without an end, is nowhere. */
 		const uint64_t ends[6] = {CWD, P(page + 4096 - 8), O_WRONLY};
 
-		cr_expect_eq(judge(SYS_openat, ends, &entry), EROFS);
+		cr_expect_eq(stage_judge(SYS_openat, ends, &entry), EROFS);
 	}
 	page[4095] = 'x';
 	for (int i = 0; i < 4; i++) {
 		const uint64_t where[] = {P(page + 4096 - 8), 0, 1, UINT64_MAX - 2};
 		const uint64_t args[6] = {CWD, where[i], O_WRONLY};
 
-		cr_expect_eq(judge_of(getpid(), SYS_openat, args, &entry, &unseen), 0, "row %d", i);
+		cr_expect_eq(stage_judge_of(getpid(), SYS_openat, args, &entry, &unseen), 0,
+			     "row %d", i);
 		cr_expect(unseen, "row %d", i);
 	}
 	{
 		const uint64_t args[6] = {CWD, P("ro/file"), O_WRONLY};
 
-		cr_expect_eq(judge_of(0x3ffffff0, SYS_openat, args, &entry, &unseen), 0,
+		cr_expect_eq(stage_judge_of(0x3ffffff0, SYS_openat, args, &entry, &unseen), 0,
 			     "a process that is gone");
 		cr_expect(unseen);
 	}
@@ -659,7 +314,7 @@ Test(judge, paths_of_every_length_are_read_within_bounds)
 	static char path[3 * PATH_MAX];
 	struct record_entry entry;
 	const uint64_t args[6] = {CWD, P(path), O_WRONLY | O_CREAT};
-	size_t len = (size_t)snprintf(path, sizeof(path), "%s/hidden", top);
+	size_t len = (size_t)snprintf(path, sizeof(path), "%s/hidden", stage_top);
 
 	/* around what a record and what a path may hold; components of 200 */
 	for (size_t n = len + 1; n < PATH_MAX + 20;
@@ -670,7 +325,7 @@ Test(judge, paths_of_every_length_are_read_within_bounds)
 		for (size_t i = len; i < n; i += 200)
 			path[i] = '/';
 		path[n] = '\0';
-		num = judge(SYS_openat, args, &entry);
+		num = stage_judge(SYS_openat, args, &entry);
 		/* With a slash at its end: EISDIR, or so. */
 		cr_expect_eq(num, n < PATH_MAX && path[n - 1] != '/' ? ENOENT : 0, "%zu: %d", n,
 			     num);
@@ -684,23 +339,27 @@ Test(judge, paths_of_every_length_are_read_within_bounds)
 }
 
 /* "self" is another for init than for the tool: what is not there for init says nothing. */
+#define SPACE 256U
+
 Test(judge, a_link_to_self_is_left_to_the_kernel)
 {
+	/* Shared: the child's memory is what is read. */
+	char *path = mmap(NULL, SPACE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	pid_t child = fork();
 	struct record_entry entry;
-	char path[128];
 	bool unseen;
 
+	cr_assert_neq(path, MAP_FAILED);
 	if (child == 0)
 		for (;;)
 			(void)pause();
 	cr_assert_eq(symlink("/proc/self", "home/me"), 0);
 	cr_assert_eq(symlink("/proc/self/task", "ws/tasks"), 0);
-	(void)snprintf(path, sizeof(path), "/proc/self/task/%d", child);
+	(void)snprintf(path, SPACE, "/proc/self/task/%d", child);
 	cr_assert_eq(symlink(path, "home/thread"), 0);
-	(void)snprintf(path, sizeof(path), "me/task/%d/comm", child);
+	(void)snprintf(path, SPACE, "me/task/%d/comm", child);
 	cr_assert_eq(symlink(path, "home/name"), 0);
-	(void)snprintf(path, sizeof(path), "%s/home/me/task/%d/comm", top, child);
+	(void)snprintf(path, SPACE, "%s/home/me/task/%d/comm", stage_top, child);
 	cr_assert_eq(symlink(path, "home/absolute-name"), 0);
 	for (int i = 0; i < 8; i++) {
 		static const struct {
@@ -714,18 +373,26 @@ Test(judge, a_link_to_self_is_left_to_the_kernel)
 		};
 		const int flags[] = {O_RDONLY, O_WRONLY, O_WRONLY | O_CREAT};
 
-		(void)snprintf(path, sizeof(path), "%s", forms[i].before);
+		(void)snprintf(path, SPACE, "%s", forms[i].before);
 		if (forms[i].behind)
-			(void)snprintf(path, sizeof(path), "%s%d%s", forms[i].before, child,
+			(void)snprintf(path, SPACE, "%s%d%s", forms[i].before, child,
 				       forms[i].behind);
 		for (size_t k = 0; k < ARRAY_SIZE(flags); k++) {
 			const uint64_t args[6] = {CWD, P(path), (uint64_t)flags[k], 0644};
 
-			cr_expect_eq(judge_of(child, SYS_openat, args, &entry, &unseen), 0,
+			cr_expect_eq(stage_judge_of(child, SYS_openat, args, &entry, &unseen), 0,
 				     "%s %#x", path, (unsigned int)flags[k]);
 		}
 	}
+	{
+		const uint64_t args[6] = {CWD, P(path), O_RDONLY};
+
+		/* That the others were read at all. */
+		(void)snprintf(path, SPACE, "home/none");
+		cr_expect_eq(stage_judge_of(child, SYS_openat, args, &entry, &unseen), ENOENT);
+	}
 	(void)kill(child, SIGKILL);
+	(void)munmap(path, SPACE);
 	(void)waitpid(child, NULL, 0);
 }
 
@@ -737,13 +404,13 @@ Test(judge, every_descriptor_in_use_is_told_and_one_less_is_not)
 	int last = -1;
 
 	cr_assert_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
-	config.limits.open_files = 40;
+	stage_config.limits.open_files = 40;
 	for (int fd = 0; fd >= 0; fd = open("ws/file", O_RDONLY | O_CLOEXEC))
 		last = fd;
 	/* The judge itself has to open something here; in init it is another process's table. */
 	(void)close(last);
-	cr_expect_eq(judge(SYS_openat, args, &entry), 0);
-	config.limits.open_files = 4096;
+	cr_expect_eq(stage_judge(SYS_openat, args, &entry), 0);
+	stage_config.limits.open_files = 4096;
 }
 
 /* Addresses: what a connect(2) or sendto(2) is told. */
@@ -754,7 +421,7 @@ static const char *reached(const void *address, uint64_t len, bool send, int *re
 	const uint64_t sends[6] = {0, 0, 0, 0, P(address), len};
 	const uint64_t connects[6] = {0, P(address), len};
 
-	*ret_num = judge(send ? SYS_sendto : SYS_connect, send ? sends : connects, &entry);
+	*ret_num = stage_judge(send ? SYS_sendto : SYS_connect, send ? sends : connects, &entry);
 	(void)snprintf(text, sizeof(text), "%.*s", (int)entry.path_bytes, entry.path);
 	return text;
 }
@@ -808,7 +475,7 @@ Test(judge, without_a_network_addresses_of_the_internet_are_none_of_its_business
 	const struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(0xc0000201)};
 	int num = -1;
 
-	map_image(IMAGE_NET_NONE);
+	stage_map_image(IMAGE_NET_NONE);
 	(void)reached(&v4, sizeof(v4), false, &num);
 	cr_expect_eq(num, 0);
 }
@@ -870,17 +537,17 @@ Test(judge, signals_to_ids_that_the_cell_never_had)
 	{
 		const uint64_t gone[6] = {(uint64_t)child, SIGKILL};
 
-		cr_expect_eq(judge(SYS_kill, gone, &entry), 0, "it was there");
+		cr_expect_eq(stage_judge(SYS_kill, gone, &entry), 0, "it was there");
 	}
-	cr_expect_eq(judge(SYS_kill, self, &entry), 0);
-	cr_expect_eq(judge(SYS_kill, group, &entry), 0);
-	cr_expect_eq(judge(SYS_kill, all, &entry), 0);
-	cr_expect_eq(judge(SYS_kill, high, &entry), ESRCH);
+	cr_expect_eq(stage_judge(SYS_kill, self, &entry), 0);
+	cr_expect_eq(stage_judge(SYS_kill, group, &entry), 0);
+	cr_expect_eq(stage_judge(SYS_kill, all, &entry), 0);
+	cr_expect_eq(stage_judge(SYS_kill, high, &entry), ESRCH);
 	cr_expect_eq(entry.what, RECORD_SIGNAL);
 	for (int i = 0; i < 2; i++) {
 		const uint64_t init[6] = {1, SIGTERM};
 
-		watch.scoped = i;
-		cr_expect_eq(judge(SYS_kill, init, &entry), i ? EPERM : 0, "scoped %d", i);
+		stage_watch.scoped = i;
+		cr_expect_eq(stage_judge(SYS_kill, init, &entry), i ? EPERM : 0, "scoped %d", i);
 	}
 }
