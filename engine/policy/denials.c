@@ -24,13 +24,37 @@ enum image_observe policy_observe(const struct policy *policy, const struct poli
 	return (enum image_observe)(IMAGE_OBSERVE_N - 1 - value->value);
 }
 
+/* A tool may be looked at less closely than the policy says, unless that is final. */
+static int apply_tool_observe(const struct walk_node *node)
+{
+	const struct walk *walk = node->walk;
+	const struct policy_value *now = walk->tool->observe.set ? &walk->tool->observe
+								 : &walk->policy->observe;
+	uint64_t mode;
+	int r = walk_choose(node, policy_observe_names, IMAGE_OBSERVE_N, &mode);
+
+	if (r < 0)
+		return r;
+	if (mode > now->value && (node->final || walk_is_final(walk, "/denials/observe")))
+		return value_refuse_looser(node, now);
+	return value_store(node, &walk->tool->observe, mode);
+}
+
 static int apply_observe(const struct walk_node *node, uint32_t arg)
 {
-	struct walk *walk = node->walk;
-	struct policy_value *value = walk->tool ? &walk->tool->observe : &walk->policy->observe;
-
 	(void)arg;
-	return value_choose(node, policy_observe_names, IMAGE_OBSERVE_N, value);
+	if (node->walk->tool)
+		return apply_tool_observe(node);
+	return value_choose(node, policy_observe_names, IMAGE_OBSERVE_N,
+			    &node->walk->policy->observe);
+}
+
+static bool has_control(const char *text)
+{
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			return true;
+	return false;
 }
 
 static int apply_absent(const struct walk_node *node, uint32_t arg)
@@ -44,9 +68,8 @@ static int apply_absent(const struct walk_node *node, uint32_t arg)
 	text_quote(quoted, sizeof(quoted), path, strlen(path));
 	if (path[0] != '/' && strncmp(path, "${", 2) != 0)
 		return walk_refuse(node, "\"%s\" must begin with \"/\" or a variable", quoted);
-	for (const char *p = path; *p; p++)
-		if ((unsigned char)*p < ' ' || *p == 0x7f)
-			return walk_refuse(node, "\"%s\" has a control character", quoted);
+	if (has_control(path))
+		return walk_refuse(node, "\"%s\" has a control character", quoted);
 	return names_put(node, &node->walk->policy->absent, path, NULL, false);
 }
 
@@ -65,6 +88,8 @@ static int append_path(const struct policy *policy, const struct policy_name *na
 
 	if (r == 0 && !policy_path_is_clean(path))
 		r = err_set(&why, EINVAL, "must be an absolute path without \"..\"");
+	if (r == 0 && has_control(path)) /* of a variable; a line is a pattern */
+		r = err_set(&why, EINVAL, "a variable in it has a control character");
 	if (r < 0)
 		r = policy_complain(policy, name->origin, err, "%s", why.text);
 	else

@@ -134,7 +134,7 @@ static bool pointer_covers(const char *final, const char *pointer)
 }
 
 /* Whether a file above the one being applied has fixed @pointer. */
-static bool is_final(const struct walk *walk, const char *pointer)
+bool walk_is_final(const struct walk *walk, const char *pointer)
 {
 	const struct policy_names *finals = &walk->policy->finals;
 
@@ -186,7 +186,7 @@ static int apply_map(const struct walk_node *node, const struct walk_key *key)
 		child.value = value;
 		child.key = name;
 		child.pointer = pointer;
-		child.final = node->final || is_final(node->walk, pointer);
+		child.final = node->final || walk_is_final(node->walk, pointer);
 		r = key->apply(&child, key->arg);
 		if (r < 0)
 			return r;
@@ -280,7 +280,7 @@ int walk_object(const struct walk_node *node, const struct walk_key *keys, size_
 			return walk_refuse(node, "is too deep");
 		child.key = keys[i].name;
 		child.pointer = pointer;
-		child.final = node->final || is_final(node->walk, pointer);
+		child.final = node->final || walk_is_final(node->walk, pointer);
 		r = apply_key(&child, &keys[i]);
 		if (r < 0)
 			return r;

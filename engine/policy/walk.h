@@ -69,6 +69,9 @@ extern const size_t policy_n_keys;
 extern const struct walk_key policy_tool_keys[];
 extern const size_t policy_n_tool_keys;
 
+/** walk_is_final - whether a file above the one that is walked fixed @pointer */
+bool walk_is_final(const struct walk *walk, const char *pointer);
+
 /** policy_pointer_is_known - whether some key of the tables has that pointer (for `final`) */
 bool policy_pointer_is_known(const char *pointer);
 
