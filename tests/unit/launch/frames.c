@@ -20,7 +20,9 @@
 #include "base/fd.h"
 #include "confine/cgroup.h"
 #include "confine/cgroup_file.h"
+#include "wire/changes.h"
 #include "wire/plan.h"
+#include "wire/record.h"
 
 static struct harness h;
 
@@ -118,6 +120,19 @@ static const struct {
 	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = FRAME_CALL_SUMMARY},
 	 sizeof(struct frame_call),
 	 4},
+	{"a record without room for it",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = FRAME_CALL_RECORD},
+	 sizeof(struct frame_call),
+	 4},
+	{"a record with room for two",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = FRAME_CALL_RECORD},
+	 sizeof(struct frame_call),
+	 6},
+	{"a summary and a record with room for one",
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1},
+	  .flags = FRAME_CALL_SUMMARY | FRAME_CALL_RECORD},
+	 sizeof(struct frame_call),
+	 5},
 	{"a branch far beyond",
 	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .branch = 17},
 	 sizeof(struct frame_call),
@@ -139,7 +154,7 @@ static const struct {
 	 sizeof(struct frame_call),
 	 4},
 	{"unknown flags",
-	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = 2},
+	 {.head = {FRAME_CALL, sizeof(struct frame_call), 1}, .flags = FRAME_CALL_FLAGS_ALL + 1},
 	 sizeof(struct frame_call),
 	 4},
 	{"call number 0",
@@ -217,6 +232,91 @@ Test(frames, a_plan_that_can_still_change_is_refused)
 	cr_assert_eq(ftruncate(plan, 64 << 20), 0);
 	cr_assert_eq(fd_seal(plan), 0);
 	expect_refusal(plan, null, "at most");
+	harness_stop(&h);
+}
+
+static void run_with_rooms(uint32_t flags, int first, int second, struct frame_ended *ret)
+{
+	struct frame_call frame = good_call();
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const int fds[] = {good_plan("true"), null, null, null, first, second};
+
+	frame.flags = flags;
+	send_frame(&frame, sizeof(frame), fds, frame_call_fds(flags));
+	cr_assert_eq(next_frame(ret), FRAME_ENDED);
+	(void)close(fds[0]);
+	(void)close(null);
+}
+
+static void expect_room_refused(const char *what, uint32_t flags, int first, int second,
+				const char *words)
+{
+	struct frame_ended ended;
+
+	run_with_rooms(flags, first, second, &ended);
+	cr_expect_eq(ended.cause, FRAME_CAUSE_LAUNCHER_ERROR, "%s", what);
+	cr_expect_eq(ended.layers, 0, "%s: it ran", what);
+	cr_expect(strstr(ended.error, words), "%s: %s", what, ended.error);
+}
+
+static int room(size_t bytes)
+{
+	int fd = -1;
+
+	cr_assert_eq(fd_memfd_room("room", bytes, &fd), 0);
+	return fd;
+}
+
+Test(frames, rooms_that_are_none_are_refused)
+{
+	int open_memfd = memfd_create("room", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int half_sealed = memfd_create("room", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int record = room(sizeof(struct record));
+	int summary = room(CHANGES_BYTES_MAX);
+	const struct {
+		const char *what;
+		int fd;
+		const char *words;
+	} rows[] = {
+		{"no memfd", open("/dev/null", O_RDWR | O_CLOEXEC), "no sealed memfd"},
+		{"a folder", open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "no sealed memfd"},
+		{"not sealed", open_memfd, "no sealed memfd"},
+		{"may shrink", half_sealed, "no sealed memfd"},
+		{"empty", room(0), "bytes"},
+		{"one byte less", room(sizeof(struct record) - 1), "bytes"},
+		{"one byte more", room(sizeof(struct record) + 1), "bytes"},
+		{"the other's", summary, "bytes"},
+	};
+
+	cr_assert_eq(ftruncate(open_memfd, sizeof(struct record)), 0);
+	cr_assert_eq(ftruncate(half_sealed, sizeof(struct record)), 0);
+	cr_assert_eq(fcntl(half_sealed, F_ADD_SEALS, F_SEAL_GROW), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		expect_room_refused(rows[i].what, FRAME_CALL_RECORD, rows[i].fd, -1, rows[i].words);
+		expect_room_refused(rows[i].what, FRAME_CALL_RECORD, rows[i].fd, -1,
+				    "record of denials");
+	}
+	expect_room_refused("in the wrong order", FRAME_CALL_SUMMARY | FRAME_CALL_RECORD, record,
+			    summary, "summary of changes");
+	harness_stop(&h);
+}
+
+Test(frames, a_record_is_given_to_init_alone_or_behind_a_summary)
+{
+	int summary = room(CHANGES_BYTES_MAX);
+
+	for (int i = 0; i < 2; i++) {
+		int fd = room(sizeof(struct record));
+		struct frame_ended ended;
+		uint32_t magic = 0;
+
+		run_with_rooms(FRAME_CALL_RECORD | (i ? FRAME_CALL_SUMMARY : 0U), i ? summary : fd,
+			       fd, &ended);
+		cr_expect_eq(ended.cause, FRAME_CAUSE_EXIT, "%s", ended.error);
+		cr_expect_eq(pread(fd, &magic, sizeof(magic), 0), (ssize_t)sizeof(magic));
+		cr_expect_eq(magic, RECORD_MAGIC);
+		(void)close(fd);
+	}
 	harness_stop(&h);
 }
 
