@@ -44,7 +44,7 @@ Test(observed, what_a_kind_needs_is_there)
 	for (uint32_t nr = 0; nr < LAST; nr++) {
 		const struct observed_call *c = observed_call_of(nr);
 		bool pathless = c && (c->kind == OBSERVED_CONNECT || c->kind == OBSERVED_SEND ||
-				      c->kind == OBSERVED_KILL);
+				      c->kind == OBSERVED_KILL || c->kind == OBSERVED_BIND);
 		bool two = c && (c->kind == OBSERVED_RENAME || c->kind == OBSERVED_LINK);
 
 		if (!c)
@@ -66,19 +66,19 @@ Test(observed, names_are_the_librarys_numbers)
 		long nr;
 	} rows[] = {
 #define ROW(call) {#call, SYS_##call}
-		ROW(execve),	  ROW(execveat),     ROW(connect),  ROW(sendto),
-		ROW(kill),	  ROW(openat),	     ROW(mkdirat),  ROW(mknodat),
-		ROW(symlinkat),	  ROW(linkat),	     ROW(fchmodat), ROW(fchownat),
-		ROW(utimensat),	  ROW(truncate),     ROW(setxattr), ROW(lsetxattr),
-		ROW(removexattr), ROW(lremovexattr), ROW(unlinkat), ROW(renameat2),
-		ROW(chdir),	  ROW(newfstatat),   ROW(statx),    ROW(faccessat),
-		ROW(faccessat2),  ROW(readlinkat),
+		ROW(execve),	ROW(execveat),	  ROW(connect),	     ROW(sendto),
+		ROW(kill),	ROW(bind),	  ROW(openat),	     ROW(mkdirat),
+		ROW(mknodat),	ROW(symlinkat),	  ROW(linkat),	     ROW(fchmodat),
+		ROW(fchownat),	ROW(utimensat),	  ROW(truncate),     ROW(setxattr),
+		ROW(lsetxattr), ROW(removexattr), ROW(lremovexattr), ROW(unlinkat),
+		ROW(renameat2), ROW(chdir),	  ROW(newfstatat),   ROW(statx),
+		ROW(faccessat), ROW(faccessat2),  ROW(readlinkat),
 #ifdef SYS_open
-		ROW(open),	  ROW(creat),	     ROW(mkdir),    ROW(mknod),
-		ROW(symlink),	  ROW(link),	     ROW(chmod),    ROW(chown),
-		ROW(lchown),	  ROW(utime),	     ROW(utimes),   ROW(futimesat),
-		ROW(unlink),	  ROW(rmdir),	     ROW(rename),   ROW(renameat),
-		ROW(stat),	  ROW(lstat),	     ROW(access),   ROW(readlink),
+		ROW(open),	ROW(creat),	  ROW(mkdir),	     ROW(mknod),
+		ROW(symlink),	ROW(link),	  ROW(chmod),	     ROW(chown),
+		ROW(lchown),	ROW(utime),	  ROW(utimes),	     ROW(futimesat),
+		ROW(unlink),	ROW(rmdir),	  ROW(rename),	     ROW(renameat),
+		ROW(stat),	ROW(lstat),	  ROW(access),	     ROW(readlink),
 #endif
 	};
 	unsigned int seen = 0;
