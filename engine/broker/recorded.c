@@ -114,7 +114,7 @@ static void name_operation(struct words *w)
 static int append_one(json_t *denials, const struct record_entry *e,
 		      const struct recorded_source *s, struct words *w)
 {
-	struct buf object = {.cap = 8 * RECORD_PATH_BYTES};
+	struct buf object = {.cap = (size_t)8 * RECORD_PATH_BYTES};
 	char name[RECORD_NAME_BYTES * 4];
 	int r;
 

@@ -135,11 +135,15 @@ Test(origins, reasons_are_found_by_whole_words)
 
 Test(origins, rules_of_another_shape_are_as_none)
 {
-	static const char *const shapes[] =
-		{"[]", "{}",
-		 "{\"at\": [], \"tools\": 1, \"final\": {}, \"calls\": [],"
-		 " \"never\": \"x\", \"deny\": 5, \"file\": 3}",
-		 "{\"final\": [1, null], \"never\": {\"why\": 1}, \"at\": {\"k\": 1}}"};
+	static const char damaged[] =
+		"{\"at\": [], \"tools\": 1, \"final\": {}, \"calls\": [], \"never\": \"x\","
+		" \"deny\": 5, \"file\": 3}";
+	static const char *const shapes[] = {
+		"[]",
+		"{}",
+		damaged,
+		"{\"final\": [1, null], \"never\": {\"why\": 1}, \"at\": {\"k\": 1}}",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(shapes); i++) {
 		json_t *json = rules(shapes[i]);
