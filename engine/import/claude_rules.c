@@ -266,12 +266,13 @@ static int deny(struct import *im, const struct rule *rule, bool ask)
 				  has_any(im, rule->name) ? IMPORT_INEXPRESSIBLE : IMPORT_TAKEN,
 				  ask ? "taken away, since a policy cannot ask"
 				      : "no such tool is granted");
-	if (!has_any(im, rule->name))
-		return import_row(im, rule->pointer, rule->text, IMPORT_REFUSED,
-				  "no such tool is granted");
+	/* Whatever became of Read and Edit, tools that run programs would reach the path. */
 	if (!ask && f < ARRAY_SIZE(foreign) && foreign[f].paths != CLASS_RUN &&
 	    foreign[f].paths != CLASS_OTHER)
 		return deny_path(im, rule, foreign[f].paths);
+	if (!has_any(im, rule->name))
+		return import_row(im, rule->pointer, rule->text, IMPORT_REFUSED,
+				  "no such tool is granted");
 	return import_row(im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE, "%s",
 			  ask ? "a policy cannot ask, and cannot refuse a tool by its arguments"
 			      : "a policy cannot refuse a tool by its arguments; an agent's file "

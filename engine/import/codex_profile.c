@@ -35,18 +35,35 @@ static const struct {
 	{":slash_tmp", "slash_tmp", NULL, 0},
 };
 
+/* A pattern has one row: that of what it refuses, or that it allows nothing more. */
+static int access_pattern(struct import *im, const char *path, bool read, bool write,
+			  const char *pointer)
+{
+	return read ? paths_add(im, &im->write, path, write, false, pointer)
+		    : paths_add(im, &im->read, path, false, false, pointer);
+}
+
 /* One place with one access: both what may be read there and what may be written. */
-static int access_path(struct import *im, const char *path, const char *access, const char *pointer)
+static int access_path(struct import *im, const char *path, const char *access, const char *pointer,
+		       bool system)
 {
 	bool write = strcmp(access, "write") == 0;
 	bool read = write || strcmp(access, "read") == 0;
 	bool known = read || strcmp(access, "none") == 0 || strcmp(access, "deny") == 0;
+	char *real = NULL;
 	int r;
 
 	if (!known)
 		return import_row(im, pointer, access, IMPORT_INEXPRESSIBLE, "an unknown access");
-	r = paths_add(im, &im->read, path, read, false, pointer);
-	return r == 0 ? paths_add(im, &im->write, path, write, false, pointer) : r;
+	r = paths_resolve(im, path, &real);
+	if (r == 0 && !real)
+		return access_pattern(im, path, read, write, pointer);
+	free(real);
+	if (r == 0)
+		r = paths_add(im, &im->read, path, read, false, pointer);
+	return r == 0 ? paths_add(im, &im->write, path, write, false,
+				  system && !write ? NULL : pointer)
+		      : r;
 }
 
 static int access_special(struct import *im, size_t s, const char *below, const char *access,
@@ -64,7 +81,7 @@ static int access_special(struct import *im, size_t s, const char *below, const 
 		if (asprintf(&path, "%s%s%s", specials[s].paths[i], below ? "/" : "",
 			     below ? below : "") < 0)
 			return err_set(im->err, ENOMEM, "cannot read a profile");
-		r = access_path(im, path, access, pointer);
+		r = access_path(im, path, access, pointer, specials[s].paths == minimal);
 		free(path);
 	}
 	return r;
@@ -86,7 +103,7 @@ static int access_named(struct import *im, const char *place, const char *below,
 		return import_row(im, pointer, place, IMPORT_INEXPRESSIBLE, "an unknown place");
 	if (asprintf(&path, "%s%s%s", place, below ? "/" : "", below ? below : "") < 0)
 		return err_set(im->err, ENOMEM, "cannot read a profile");
-	r = access_path(im, path, access, pointer);
+	r = access_path(im, path, access, pointer, false);
 	free(path);
 	return r;
 }
@@ -247,9 +264,9 @@ static int take_entry(struct import *im, json_t *entry, const char *pointer)
 		return import_shape(im, pointer,
 				    "must have a \"path\" with a \"type\", and \"access\"");
 	if (strcmp(type, "path") == 0 && text)
-		return access_path(im, text, access, pointer);
+		return access_path(im, text, access, pointer, false);
 	if (strcmp(type, "glob_pattern") == 0 && pattern)
-		return access_path(im, pattern, access, pointer);
+		return access_path(im, pattern, access, pointer, false);
 	for (size_t s = 0; strcmp(type, "special") == 0 && kind && s < ARRAY_SIZE(specials); s++)
 		if (strcmp(specials[s].kind, kind) == 0)
 			return access_special(im, s, below, access, pointer);

@@ -100,9 +100,9 @@ static int add_call(void *ctx, const struct syscalls_rule *rule)
 		call = &p->calls[p->n_calls++];
 		*call = (struct base_call){0};
 		(void)snprintf(call->name, sizeof(call->name), "%s", rule->name);
-		if (!rule->error)
-			(void)json_object_set_new(p->known, rule->name, json_true());
 	}
+	if (!rule->error)
+		(void)json_object_set_new(p->known, rule->name, json_true());
 	for (size_t i = 0; i < call->n; i++)
 		if (memcmp(call->rules[i].matches, rule->matches, sizeof(rule->matches)) == 0 &&
 		    call->rules[i].error == rule->error && call->rules[i].n == rule->n)
