@@ -6,6 +6,7 @@
  */
 #include "import/codex.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -232,15 +233,20 @@ static bool decode_url(const char *url, char *dst, size_t cap)
 
 	for (; *from != '\0'; from++) {
 		static const char digits[] = "0123456789abcdef";
-		const char *high = from[0] == '%' && from[1] ? strchr(digits, from[1] | 0x20)
-							     : NULL;
-		const char *low = high && from[2] ? strchr(digits, from[2] | 0x20) : NULL;
+		const char *high = NULL;
+		const char *low = NULL;
 
-		if (n + 1 >= cap || (*from == '%' && !low))
+		if (from[0] == '%' && from[1] != '\0' && from[2] != '\0') {
+			high = strchr(digits, tolower((unsigned char)from[1]));
+			low = strchr(digits, tolower((unsigned char)from[2]));
+		}
+		if (n + 1 >= cap || (*from == '%' && (!high || !low)))
 			return false;
-		if (low)
+		dst[n] = *from;
+		if (high && low) {
+			dst[n] = (char)((high - digits) * 16 + (low - digits));
 			from += 2;
-		dst[n] = low ? (char)((high - digits) * 16 + (low - digits)) : *from;
+		}
 		if (dst[n++] == '\0')
 			return false;
 	}

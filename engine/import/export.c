@@ -62,9 +62,11 @@ int export_protected(const struct export_source *source, int (*take)(void *ctx, 
 		     void *ctx, struct err *err)
 {
 	struct rules *rules = malloc(sizeof(*rules));
-	int r = !rules ? err_set(err, ENOMEM, "cannot read the rules")
-		       : rules_parse(source->plan->rules, rules, err);
+	int r;
 
+	if (!rules)
+		return err_set(err, ENOMEM, "cannot read the rules");
+	r = rules_parse(source->plan->rules, rules, err);
 	for (size_t i = 0; r == 0 && i < rules->n; i++) {
 		const char *path = NULL;
 		size_t len = rule_literal(&rules->rules[i], &path);
@@ -73,8 +75,10 @@ int export_protected(const struct export_source *source, int (*take)(void *ctx, 
 
 		if (len == 0 || rules->rules[i].type == 'S')
 			continue;
-		if (asprintf(&whole, "%s/%.*s", source->workspace, (int)len, path) < 0)
-			return err_set(err, ENOMEM, "cannot read the rules");
+		if (asprintf(&whole, "%s/%.*s", source->workspace, (int)len, path) < 0) {
+			r = err_set(err, ENOMEM, "cannot read the rules");
+			break;
+		}
 		if (lstat(whole, &st) == 0 && !S_ISLNK(st.st_mode) &&
 		    !(rules->rules[i].type == 'F' && S_ISDIR(st.st_mode)))
 			r = take(ctx, whole);

@@ -79,7 +79,8 @@ static int add_all_but(struct profile *p, const char *name, unsigned int arg)
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < p->n_refused; i++) {
-		for (unsigned int bit = 32; r == 0 && bit-- > 0;) {
+		for (unsigned int up = 1; r == 0 && up <= 32; up++) {
+			unsigned int bit = 32 - up;
 			uint32_t mask = ~0U << bit;
 			uint32_t value = (p->refused[i] ^ 1U << bit) & mask;
 			char key[32];

@@ -66,7 +66,7 @@ static int run_importer(struct import *im, const char *format)
 	const char *told = format;
 	int r = format ? 0 : tell_format(im->doc, &told, im->err);
 
-	if (r < 0)
+	if (r < 0 || !told)
 		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(importers); i++)
 		if (strcmp(import_formats[i], told) == 0)
@@ -81,12 +81,13 @@ static int import_file(struct import *im, const char *file)
 
 	if (r < 0)
 		return r;
-	im->doc = &doc;
+	im->doc = &doc; /* cppcheck-suppress autoVariables; taken back below */
 	im->read = (struct path_rules){.otherwise = true};
 	im->write = (struct path_rules){.otherwise = true};
 	r = run_importer(im, im->options->format);
 	paths_fini(&im->read);
 	paths_fini(&im->write);
+	im->doc = NULL;
 	document_fini(&doc);
 	return r;
 }

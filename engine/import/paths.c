@@ -125,7 +125,7 @@ int paths_resolve(const struct import *im, const char *text, char **ret)
 	int r = make_absolute(im, text, &path);
 
 	*ret = NULL;
-	if (r < 0)
+	if (r < 0 || !path)
 		return r;
 	if (strip_wildcards(path) && clean(path)) {
 		*ret = follow(path);
@@ -210,9 +210,10 @@ int paths_add(struct import *im, struct path_rules *rules, const char *text, boo
 	r = append(im, rules, path, text, allow, hard, pointer);
 	if (r < 0 || allow)
 		return r;
+	path = rules->at[rules->n - 1].path;
 	/* A link that is refused: its own name too, not only what it leads to. */
 	r = make_absolute(im, text, &link);
-	if (r == 0 && strip_wildcards(link) && clean(link) && strcmp(link, path) != 0 &&
+	if (r == 0 && link && strip_wildcards(link) && clean(link) && strcmp(link, path) != 0 &&
 	    lstat(link, &st) == 0)
 		return append(im, rules, link, text, allow, hard, NULL);
 	free(link);

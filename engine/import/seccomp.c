@@ -83,6 +83,18 @@ static bool applies(json_t *entry, const char *go)
 	return !names_arch(json_object_get(excludes, "arches"), go);
 }
 
+static bool same_rule(const struct syscalls_rule *a, const struct syscalls_rule *b)
+{
+	if (a->n != b->n || a->error != b->error)
+		return false;
+	for (unsigned int i = 0; i < a->n; i++)
+		if (a->matches[i].arg != b->matches[i].arg ||
+		    a->matches[i].mask != b->matches[i].mask ||
+		    a->matches[i].value != b->matches[i].value)
+			return false;
+	return true;
+}
+
 /* The calls of the base on one architecture. */
 static int add_call(void *ctx, const struct syscalls_rule *rule)
 {
@@ -104,8 +116,7 @@ static int add_call(void *ctx, const struct syscalls_rule *rule)
 	if (!rule->error)
 		(void)json_object_set_new(p->known, rule->name, json_true());
 	for (size_t i = 0; i < call->n; i++)
-		if (memcmp(call->rules[i].matches, rule->matches, sizeof(rule->matches)) == 0 &&
-		    call->rules[i].error == rule->error && call->rules[i].n == rule->n)
+		if (same_rule(&call->rules[i], rule))
 			return 0;
 	if (call->n >= ARRAY_SIZE(call->rules))
 		return err_set(p->im->err, E2BIG, "the base has too many rules for %s", rule->name);

@@ -59,10 +59,10 @@ int command_policy_export(const struct command_line *line)
 	size_t i;
 
 	if (!c || !lost)
-		status = COMMAND_WRONG;
-	else if (export_policy(line, c, &out, lost, &err) < 0)
+		(void)err_set(&err, ENOMEM, "cannot export a policy");
+	if (err.num || export_policy(line, c, &out, lost, &err) < 0)
 		status = command_fail(&err);
-	else if (fwrite(out.data, 1, out.len, stdout) != out.len)
+	if (status == COMMAND_FINE && fwrite(out.data, 1, out.len, stdout) != out.len)
 		status = COMMAND_WRONG;
 	json_array_foreach(lost, i, one)
 		if (status == COMMAND_FINE)
