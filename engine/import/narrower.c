@@ -235,6 +235,7 @@ static int check_values(const struct pair *p)
 		{"network.mode", base->network.value, narrow->network.value},
 		{"proc", base->proc.value, narrow->proc.value},
 		{"pts", base->pts.value, narrow->pts.value},
+		{"denials.observe", base->observe.value, narrow->observe.value},
 		{"require.landlock_abi", narrow->landlock_abi.value, base->landlock_abi.value},
 		{"require.private_uid", narrow->private_uid.value, base->private_uid.value},
 	};
