@@ -183,13 +183,25 @@ static int carve(struct carver *c, const char *suffix, const char *real, unsigne
 	return r;
 }
 
+/*
+ * What a person is asked about is asked about as a whole: it goes when a part of it is refused, since
+ * a policy holds few such entries, and a part without "ask" would be there unasked.
+ */
+static bool is_asked(json_t *entry)
+{
+	return json_is_true(json_is_object(entry) ? json_object_get(entry, "ask") : NULL);
+}
+
 static int carve_entry(struct import *im, json_t *entry, const char *source, json_t *out)
 {
 	const char *target = json_string_value(
 		json_is_object(entry) ? json_object_get(entry, "target") : NULL);
 	struct carver c = {.im = im, .entry = entry, .out = out};
-	int r = policy_expand(entry_path(entry), im->inputs, &c.path, im->err);
+	int r;
 
+	if (is_asked(entry))
+		return 0;
+	r = policy_expand(entry_path(entry), im->inputs, &c.path, im->err);
 	if (r == 0)
 		r = policy_expand(target ? target : entry_path(entry), im->inputs, &c.target,
 				  im->err);
@@ -341,6 +353,10 @@ int carve_writes(struct import *im)
 
 		if (source)
 			meet(&im->write, source);
+		if (source && is_asked(entry) && rules_differ_below(&im->write, source, allowed)) {
+			free(source);
+			continue;
+		}
 		(void)json_array_append(allowed ? kept : reads, entry);
 		if (r == 0 && source)
 			r = cover_entry(im, entry, source, kept, reads);

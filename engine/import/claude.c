@@ -109,8 +109,6 @@ static int take_permissions(struct import *im, json_t *value, const char *pointe
 	int r = claude_whole_tools(im, json_object_get(value, "deny"));
 
 	if (r == 0)
-		r = claude_whole_tools(im, json_object_get(value, "ask"));
-	if (r == 0)
 		r = import_keys(im, value, pointer, permission_keys, ARRAY_SIZE(permission_keys));
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lists); i++) {
 		char below[POLICY_POINTER_MAX];

@@ -5,8 +5,8 @@
  * table knows counts among those that run programs.
  *
  * Refused paths become paths of the mounts (Read) or protected paths (Edit). Patterns of commands
- * can be said by an agent's file, never by a policy. To ask about something is not refusing it, but
- * a policy cannot ask: a tool that is to be asked about as a whole is taken away.
+ * can be said by an agent's file, never by a policy. What is to be asked about is asked about by every
+ * call of the tool: a policy's patterns say what is not asked, never what is.
  */
 #include "import/claude.h"
 
@@ -104,7 +104,8 @@ static bool split(const char *text, struct rule *rule)
 	return true;
 }
 
-int claude_take_away(struct import *im, const char *name)
+static int each_tool(struct import *im, const char *name,
+		     int (*narrow)(struct import *im, const char *tool))
 {
 	size_t f = find_foreign(name);
 	enum class class = f < ARRAY_SIZE(foreign) ? foreign[f].class : CLASS_OTHER;
@@ -120,13 +121,18 @@ int claude_take_away(struct import *im, const char *name)
 	json_object_foreach(im->options->tools, tool, value) {
 		bool meant = all || policy_tool_names_equal(tool, name) ||
 			     (class != CLASS_OTHER && class_of(tool) == class);
-		int r = meant ? narrow_tool(im, tool) : 0;
+		int r = meant ? narrow(im, tool) : 0;
 
 		if (r < 0)
 			return r;
 		n += r;
 	}
 	return n;
+}
+
+int claude_take_away(struct import *im, const char *name)
+{
+	return each_tool(im, name, narrow_tool);
 }
 
 /* Whether any tool that Claude Code would call @name is left. */
@@ -257,26 +263,41 @@ static int deny_path(struct import *im, const struct rule *rule, enum class clas
 			: deny_edit_inside(im, rule);
 }
 
-static int deny(struct import *im, const struct rule *rule, bool ask)
+static int deny(struct import *im, const struct rule *rule)
 {
 	size_t f = find_foreign(rule->name);
 
 	if (!rule->what) /* claude_whole_tools has been here */
 		return import_row(im, rule->pointer, rule->text,
 				  has_any(im, rule->name) ? IMPORT_INEXPRESSIBLE : IMPORT_TAKEN,
-				  ask ? "taken away, since a policy cannot ask"
-				      : "no such tool is granted");
+				  "no such tool is granted");
 	/* Whatever became of Read and Edit, tools that run programs would reach the path. */
-	if (!ask && f < ARRAY_SIZE(foreign) && foreign[f].paths != CLASS_RUN &&
+	if (f < ARRAY_SIZE(foreign) && foreign[f].paths != CLASS_RUN &&
 	    foreign[f].paths != CLASS_OTHER)
 		return deny_path(im, rule, foreign[f].paths);
 	if (!has_any(im, rule->name))
 		return import_row(im, rule->pointer, rule->text, IMPORT_REFUSED,
 				  "no such tool is granted");
-	return import_row(im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE, "%s",
-			  ask ? "a policy cannot ask, and cannot refuse a tool by its arguments"
-			      : "a policy cannot refuse a tool by its arguments; an agent's file "
-				"can grant it by patterns");
+	return import_row(
+		im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE,
+		"a policy cannot refuse a tool by its arguments; an agent's file can grant "
+		"it by patterns");
+}
+
+/* To ask about some calls is said by asking about all: stricter, and nothing is missed. */
+static int ask(struct import *im, const struct rule *rule)
+{
+	int r;
+
+	if (!has_any(im, rule->name))
+		return import_row(im, rule->pointer, rule->text, IMPORT_REFUSED,
+				  "no such tool is granted");
+	r = each_tool(im, rule->name, narrow_ask);
+	return r < 0 ? r
+		     : import_row(im, rule->pointer, rule->text,
+				  r > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
+				  "a person confirms each call%s",
+				  rule->what ? ", whatever its arguments" : "");
 }
 
 static int allow(struct import *im, const struct rule *rule, bool only)
@@ -310,8 +331,10 @@ int claude_rules(struct import *im, json_t *list, enum claude_list which, bool o
 				       "is no rule: \"Tool\" or \"Tool(what)\"");
 		else if (r == 0 && which == CLAUDE_ALLOW)
 			r = allow(im, &rule, only);
+		else if (r == 0 && which == CLAUDE_ASK)
+			r = ask(im, &rule);
 		else if (r == 0)
-			r = deny(im, &rule, which == CLAUDE_ASK);
+			r = deny(im, &rule);
 		if (r < 0)
 			return r;
 	}

@@ -82,6 +82,8 @@ MUST_USE int import_strings(struct import *im, json_t *list, const char *pointer
 
 /** narrow_tool - take a tool away; no tool of that name: 0 */
 MUST_USE int narrow_tool(struct import *im, const char *name);
+/** narrow_ask - a person confirms each call of a tool */
+MUST_USE int narrow_ask(struct import *im, const char *name);
 bool narrow_has_tool(const struct import *im, const char *name);
 MUST_USE int narrow_readonly(struct import *im);
 MUST_USE int narrow_no_network(struct import *im);

@@ -26,6 +26,14 @@ void export_lose(json_t *lost, const char *fmt, ...)
 	(void)json_array_append_new(lost, json_string(text));
 }
 
+bool export_has(const struct export_source *source, const struct policy_mount *m, json_t *lost)
+{
+	if (policy_plan_has(source->plan, m, 0))
+		return true;
+	export_lose(lost, "\"ask\" of %s: nobody can be asked, so it is not there", m->target);
+	return false;
+}
+
 static void lose_workspace(const struct policy *p, json_t *lost)
 {
 	if (p->workspace.value == POLICY_WORKSPACE_OVERLAY)

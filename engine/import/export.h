@@ -27,6 +27,8 @@ MUST_USE int export_oci(const struct export_source *source, struct buf *out, jso
 
 /** export_lose - one more thing that is not held */
 void export_lose(json_t *lost, const char *fmt, ...) PRINTF(2, 3);
+/** export_has - whether @m is there without anybody being asked; what is not is lost aloud */
+bool export_has(const struct export_source *source, const struct policy_mount *m, json_t *lost);
 /** export_lose_common - what neither format holds */
 void export_lose_common(const struct export_source *source, json_t *lost);
 

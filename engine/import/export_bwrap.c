@@ -186,7 +186,7 @@ static int write_mounts(struct script *s)
 				    "random, urandom, tty, core, whatever the policy names");
 			r = option(s, "--dev", "/dev", NULL);
 		}
-		if (r == 0 && !(own_dev && in_dev(m)))
+		if (r == 0 && !(own_dev && in_dev(m)) && export_has(s->source, m, s->lost))
 			r = writers[m->type](s, m);
 	}
 	if (r == 0 && s->dev_made)

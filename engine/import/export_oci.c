@@ -156,7 +156,8 @@ static int write_mounts(struct config *c)
 	add(c, "/dev", "tmpfs", "tmpfs",
 	    json_pack("[ssss]", "nosuid", "strictatime", "mode=0755", "size=65536"));
 	for (size_t i = 0; i < plan->n_mounts; i++)
-		writers[plan->mounts[i].type](c, &plan->mounts[i]);
+		if (export_has(c->source, &plan->mounts[i], c->lost))
+			writers[plan->mounts[i].type](c, &plan->mounts[i]);
 	add(c, c->source->workspace, "bind", c->source->workspace,
 	    json_pack("[ssss]", "rbind", "nosuid", "nodev", direct ? "rw" : "ro"));
 	return direct ? export_protected(c->source, write_protected, c, c->err) : 0;

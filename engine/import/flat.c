@@ -99,6 +99,8 @@ static json_t *entry_json(const struct policy_entry *e)
 		set(out, "optional", json_true());
 	if ((bind || memory) && !e->execute)
 		set(out, "execute", json_false());
+	if (bind && e->ask)
+		set(out, "ask", json_true());
 	if ((bind && json_object_size(out) == 1) || e->kind == POLICY_DEVICE) {
 		json_decref(out);
 		return json_string(e->path);
@@ -182,6 +184,11 @@ static json_t *tools_json(const struct policy *p)
 		if (!t->taken_away && t->observe.set)
 			set(tool, "denials",
 			    json_pack("{ss}", "observe", policy_observe_names[t->observe.value]));
+		if (!t->taken_away && t->ask.value)
+			set(tool, "ask",
+			    t->ask_patterns.n > 0
+				    ? json_pack("{so}", "patterns", names_json(&t->ask_patterns))
+				    : json_true());
 		json_decref(limits);
 		set(out, t->name, tool);
 	}
@@ -213,6 +220,44 @@ static json_t *denials_json(const struct policy *p)
 	return out;
 }
 
+static json_t *ask_json(const struct policy *p)
+{
+	json_t *out = json_object();
+
+	if (p->ask_timeout.set)
+		set(out, "timeout", text_json(POLICY_LIMIT_WALL, p->ask_timeout.value));
+	if (p->ask_session.set)
+		set(out, "session", json_boolean(p->ask_session.value));
+	return out;
+}
+
+static json_t *rotate_json(const struct policy_audit *a)
+{
+	json_t *out = json_object();
+
+	if (a->rotate_size.set)
+		set(out, "size", size_json(a->rotate_size.value));
+	if (a->rotate_keep.set)
+		set(out, "keep", json_integer((json_int_t)a->rotate_keep.value));
+	return out;
+}
+
+static json_t *audit_json(const struct policy_audit *a)
+{
+	json_t *out = json_pack("{ss so s{so so}}", "path", a->path, "rotate", rotate_json(a),
+				"mask", "names", names_json(&a->names), "patterns",
+				names_json(&a->patterns));
+
+	if (a->arguments.set)
+		set(out, "arguments",
+		    json_string(policy_audit_arguments_names[a->arguments.value]));
+	if (a->sync.set)
+		set(out, "sync", json_string(policy_audit_sync_names[a->sync.value]));
+	if (a->full.set)
+		set(out, "full", json_string(policy_audit_full_names[a->full.value]));
+	return out;
+}
+
 json_t *import_flatten(const struct policy *p)
 {
 	json_t *out = json_object();
@@ -230,6 +275,8 @@ json_t *import_flatten(const struct policy *p)
 	set(out, "tools", tools_json(p));
 	set(out, "require", require_json(p));
 	set(out, "denials", denials_json(p));
+	set(out, "ask", ask_json(p));
+	set(out, "audit", audit_json(&p->audit));
 	if (p->finals.n > 0)
 		set(out, "final", names_json(&p->finals));
 	return out;

@@ -52,6 +52,23 @@ int narrow_tool(struct import *im, const char *name)
 	return changed(im, json_object_set_new(tools, key, json_false()));
 }
 
+int narrow_ask(struct import *im, const char *name)
+{
+	json_t *tools = section(im, "tools");
+	const char *key = tool_key(tools, name);
+
+	if (!narrow_has_tool(im, name))
+		return 0;
+	if (!key) {
+		key = tool_key(im->options->tools, name);
+		if (json_object_set_new(tools, key, json_object()) < 0)
+			return changed(im, -1);
+	}
+	if (json_is_true(json_object_get(json_object_get(tools, key), "ask")))
+		return 0;
+	return changed(im, json_object_set_new(json_object_get(tools, key), "ask", json_true()));
+}
+
 enum policy_workspace narrow_mode(const struct import *im)
 {
 	const char *mode = json_string_value(json_object_get(section(im, "workspace"), "mode"));

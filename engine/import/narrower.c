@@ -34,14 +34,23 @@ static bool texts_equal(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* The base's mount that decides what lies at @target. */
-static const struct policy_mount *find_cover(const struct policy_plan *plan, const char *target)
+/* Nobody is asked less: what is there only when a person says so stays so. */
+static bool asks_as_much(const struct policy_mount *base, const struct policy_mount *m)
+{
+	return base->ask == 0 || m->ask != 0;
+}
+
+/* The base's mount that decides what lies at @target; of two the one that is fit for @asked. */
+static const struct policy_mount *find_cover(const struct policy_plan *plan, const char *target,
+					     bool asked)
 {
 	const struct policy_mount *found = NULL;
 
 	for (size_t i = 0; i < plan->n_mounts; i++)
 		if (plan->mounts[i].target && path_is_below(target, plan->mounts[i].target) &&
-		    (!found || strlen(plan->mounts[i].target) > strlen(found->target)))
+		    (!found || strlen(plan->mounts[i].target) > strlen(found->target) ||
+		     (strcmp(plan->mounts[i].target, found->target) == 0 &&
+		      (plan->mounts[i].ask != 0) == asked)))
 			found = &plan->mounts[i];
 	return found;
 }
@@ -58,13 +67,15 @@ static bool shows(const struct policy_plan *base, const struct policy_mount *cov
 	if (cover->type == IMAGE_MOUNT_SYMLINK) {
 		for (size_t i = 0; i < base->n_mounts; i++)
 			if (base->mounts[i].type == IMAGE_MOUNT_BIND &&
+			    asks_as_much(&base->mounts[i], m) &&
 			    path_is_below(m->source, base->mounts[i].source))
 				return true;
 		return false;
 	}
 	/* A link on the way may lead elsewhere within what is shown; so both names are followed. */
 	for (size_t i = 0; i < base->n_mounts; i++)
-		if (is_host(&base->mounts[i]) && path_is_below(m->source, base->mounts[i].source))
+		if (is_host(&base->mounts[i]) && asks_as_much(&base->mounts[i], m) &&
+		    path_is_below(m->source, base->mounts[i].source))
 			return true;
 	return false;
 }
@@ -79,12 +90,13 @@ static bool same_mount(const struct policy_mount *a, const struct policy_mount *
 
 static bool mount_is_narrower(const struct policy_plan *base, const struct policy_mount *m)
 {
-	const struct policy_mount *cover = m->target ? find_cover(base, m->target) : NULL;
+	const struct policy_mount *cover = m->target ? find_cover(base, m->target, m->ask != 0)
+						     : NULL;
 	uint32_t strict = IMAGE_MOUNT_READONLY | IMAGE_MOUNT_NOEXEC;
 
 	if (m->type == IMAGE_MOUNT_WORKSPACE)
 		return true; /* held by its mode */
-	if (!cover)
+	if (!cover || !asks_as_much(cover, m))
 		return false;
 	if (strcmp(cover->target, m->target) == 0 && same_mount(m, cover))
 		return true;
@@ -203,6 +215,25 @@ static int check_limits(const struct pair *p, const struct policy_value *base,
 	return 0;
 }
 
+/* Patterns are what is not asked about. */
+static bool asks_for_as_many(const struct policy_tool *old, const struct policy_tool *now)
+{
+	if (!now->ask.value)
+		return false;
+	if (now->ask_patterns.n == 0)
+		return true;
+	for (size_t i = 0; i < now->ask_patterns.n; i++) {
+		bool found = false;
+
+		for (size_t k = 0; k < old->ask_patterns.n && !found; k++)
+			found = strcmp(now->ask_patterns.at[i].name,
+				       old->ask_patterns.at[k].name) == 0;
+		if (!found)
+			return false;
+	}
+	return true;
+}
+
 static int check_tools(const struct pair *p)
 {
 	int r = 0;
@@ -214,7 +245,8 @@ static int check_tools(const struct pair *p)
 		if (now && now->taken_away)
 			continue;
 		if (!now || old->taken_away || (old->workspace.set && !now->workspace.set) ||
-		    (old->network.set && !now->network.set))
+		    (old->network.set && !now->network.set) ||
+		    (old->ask.value && !asks_for_as_many(old, now)))
 			r = wider(p->err, "tool", old->name);
 	}
 	return r;
@@ -235,6 +267,14 @@ static int check_values(const struct pair *p)
 		{"network.mode", base->network.value, narrow->network.value},
 		{"proc", base->proc.value, narrow->proc.value},
 		{"pts", base->pts.value, narrow->pts.value},
+		{"ask.session", base->ask_session.value, narrow->ask_session.value},
+		{"audit.arguments", base->audit.arguments.value, narrow->audit.arguments.value},
+		{"audit.sync", base->audit.sync.value, narrow->audit.sync.value},
+		{"audit.full", base->audit.full.value, narrow->audit.full.value},
+		{"audit.rotate.size", narrow->audit.rotate_size.value,
+		 base->audit.rotate_size.value},
+		{"audit.rotate.keep", narrow->audit.rotate_keep.value,
+		 base->audit.rotate_keep.value},
 		{"denials.observe", base->observe.value, narrow->observe.value},
 		{"require.landlock_abi", narrow->landlock_abi.value, base->landlock_abi.value},
 		{"require.private_uid", narrow->private_uid.value, base->private_uid.value},
@@ -243,7 +283,9 @@ static int check_values(const struct pair *p)
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
 		if (rows[i].have > rows[i].most)
 			return wider(p->err, "value", rows[i].name);
-	return 0;
+	return strcmp(base->audit.path, narrow->audit.path) == 0
+		       ? 0
+		       : wider(p->err, "value", "audit.path");
 }
 
 int import_check_narrower(const struct policy *base, const struct policy *narrow,
@@ -266,6 +308,10 @@ int import_check_narrower(const struct policy *base, const struct policy *narrow
 		r = check_names(&p, &narrow->driver, &base->driver, "driver");
 	if (r == 0)
 		r = check_names(&p, &base->cgroup, &narrow->cgroup, "require.cgroup");
+	if (r == 0)
+		r = check_names(&p, &base->audit.names, &narrow->audit.names, "masked name");
+	if (r == 0)
+		r = check_names(&p, &base->audit.patterns, &narrow->audit.patterns, "masked shape");
 	if (r == 0)
 		r = check_names(&p, &base->finals, &narrow->finals, "final");
 	if (r == 0)

@@ -48,6 +48,8 @@ static const struct {
 	{"--strict", NULL, OPTION_STRICT, offsetof(struct command_line, strict)},
 	{"--live", NULL, OPTION_LIVE, offsetof(struct command_line, live)},
 	{"--base", "POLICY", OPTION_BASE, offsetof(struct command_line, base)},
+	{"-b", "POLICY", OPTION_BASE, offsetof(struct command_line, base)},
+	{"-o", "FILE", OPTION_OUTPUT, offsetof(struct command_line, output)},
 	{"--name", "NAME", OPTION_NAME, offsetof(struct command_line, name)},
 	{"--output", "FILE", OPTION_OUTPUT, offsetof(struct command_line, output)},
 	{"--force", NULL, OPTION_FORCE, offsetof(struct command_line, force)},

@@ -298,3 +298,78 @@ Test(import, files_of_the_wrong_shape_are_errors_with_a_place)
 		cr_assert_null(result.rows, "row %zu", i);
 	}
 }
+
+/* A base in which a person is asked, and what would no longer ask. */
+static const char asking[] =
+	"{\"name\": \"asking\", \"extends\": \"base/build\", \"filesystem\": {\"read\": "
+	"[{\"path\": \"/var/lib\", \"ask\": true}], \"write\": [{\"path\": \"/var/tmp/x\", "
+	"\"optional\": true}]}, \"tools\": {\"Bash\": {\"ask\": {\"patterns\": [\"git:*\"]}}, "
+	"\"Write\": {\"ask\": true}}, \"ask\": {\"session\": false}, \"audit\": {\"path\": "
+	"\"default\", \"sync\": \"call\", \"mask\": {\"names\": [\"acme\"]}}}";
+
+static const char *const unasked[] = {
+	"{\"filesystem\": {\"read\": [\"/var/lib\"], \"tmpfs\": []}}",
+	"{\"filesystem\": {\"read\": [{\"path\": \"/var/lib/dpkg\", \"optional\": true}]}}",
+	"{\"tools\": {\"Bash\": {}}}",
+	"{\"tools\": {\"Bash\": {\"ask\": {\"patterns\": [\"git:*\", \"rm:*\"]}}}}",
+	"{\"tools\": {\"Write\": {\"ask\": {\"patterns\": [\"x\"]}}}}",
+	"{\"ask\": {\"session\": true}}",
+	"{\"audit\": {\"path\": \"off\"}}",
+	"{\"audit\": {\"sync\": \"none\"}}",
+	"{\"audit\": {\"mask\": {}}}",
+};
+
+Test(import, what_a_person_is_asked_about_stays_so)
+{
+	json_t *source = json_loads(asking, 0, NULL);
+	struct policy base;
+	struct policy flat;
+	struct err err = {0};
+	json_t *json;
+
+	load_json(source, &base);
+	json = import_flatten(&base);
+	load_json(json, &flat);
+	cr_assert_eq(import_check_narrower(&base, &flat, &inputs, &err), 0, "%s", err.text);
+	policy_fini(&flat);
+	for (size_t i = 0; i < ARRAY_SIZE(unasked); i++) {
+		json_t *changed = json_deep_copy(json);
+		json_t *patch = json_loads(unasked[i], 0, NULL);
+		const char *section;
+		const char *key;
+		json_t *values;
+		json_t *value;
+
+		json_object_foreach(patch, section, values)
+			json_object_foreach(values, key, value)
+				(void)json_object_set(json_object_get(changed, section), key,
+						      value);
+		load_json(changed, &flat);
+		cr_assert_eq(import_check_narrower(&base, &flat, &inputs, &err), -EINVAL, "row %zu",
+			     i);
+		policy_fini(&flat);
+		json_decref(changed);
+		json_decref(patch);
+	}
+	policy_fini(&base);
+	json_decref(json);
+	json_decref(source);
+}
+
+Test(import, what_claude_code_asks_about_is_asked_about)
+{
+	struct import_result result;
+	struct err err = {0};
+	json_t *tools;
+
+	cr_assert_eq(import_text("claude",
+				 "{\"permissions\": {\"ask\": [\"Bash(git push:*)\", \"Write\"]}}",
+				 NULL, 0, &result, &err),
+		     0, "%s", err.text);
+	tools = json_object_get(result.policy, "tools");
+	cr_assert(json_is_true(json_object_get(json_object_get(tools, "Bash"), "ask")));
+	cr_assert(json_is_true(json_object_get(json_object_get(tools, "cargo"), "ask")));
+	cr_assert(json_is_true(json_object_get(json_object_get(tools, "Write"), "ask")));
+	cr_assert_null(json_object_get(json_object_get(tools, "Edit"), "ask"));
+	import_result_fini(&result);
+}
