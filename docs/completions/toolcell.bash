@@ -89,7 +89,7 @@ _toolcell() {
 			COMPREPLY=($(compgen -W 'verify show follow' -- "$cur") $(compgen -f -- "$cur"))
 		fi ;;
 	doctor) COMPREPLY=($(compgen -W "$common --workspace --uid-range --sessions --json" -- "$cur")) ;;
-	policy) COMPREPLY=($(compgen -W "check show explain diff lint test learn suggest list schema $common --effective --path --syscall --host --tool --agent --workspace --strict --live --base --output --force --risky --verbose --json $(_toolcell_names policy)" -- "$cur")) ;;
+	policy) COMPREPLY=($(compgen -W "check show explain diff lint test learn suggest list schema import export $common --effective --path --syscall --host --tool --agent --workspace --strict --live --base --output --force --risky --verbose --name --accept --json $(_toolcell_names policy)" -- "$cur")) ;;
 	agent) COMPREPLY=($(compgen -W "check show list $common --json $(_toolcell_names agent)" -- "$cur")) ;;
 	tools) COMPREPLY=($(compgen -W "$common --agent --policy --format" -- "$cur")) ;;
 	help) COMPREPLY=($(compgen -W "$commands" -- "$cur")) ;;

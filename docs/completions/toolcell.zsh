@@ -89,17 +89,18 @@ _toolcell() {
 				'--sessions[probe this folder]:directory:_directories' \
 				'--uid-range[probe these uids]:BASE\:COUNT:' ;;
 		policy)
-			_arguments $common '1:verb:(check show explain diff lint test learn suggest list schema)' '*:policy:{_toolcell_names policy}' \
-				'(-b --base)'{-b,--base}'[learn, suggest\: the policy to build on]:policy:{_toolcell_names policy}' \
-				'(-o --output)'{-o,--output}'[learn, suggest\: where the policy goes]:file:_files' \
-				'--force[learn, suggest\: replace an existing file]' '--risky[learn, suggest\: also what has a risk]' \
+			_arguments $common '1:verb:(check show explain diff lint test learn suggest list schema import export)' '*:policy:{_toolcell_names policy}' \
+				'(-b --base)'{-b,--base}'[learn, suggest, import\: the policy to build on]:policy:{_toolcell_names policy}' \
+				'(-o --output)'{-o,--output}'[learn, suggest, import\: where the policy goes]:file:_files' \
+				'--force[learn, suggest, import\: replace an existing file]' '--risky[learn, suggest\: also what has a risk]' \
 				'(-v --verbose)'{-v,--verbose}'[learn\: show what the command writes]' \
 				'--effective[with what it inherits]' '--json[JSON instead of text]' \
 				'*--path[explain\: what may be done with it]:path:_files' '*--syscall[explain\: a system call]:call:' \
 				'*--host[explain\: an address]:host:' '*--tool[explain\: a tool]:tool:' \
 				'--agent[explain\: with its tools]:agent:{_toolcell_names agent}' \
 				'--workspace[explain\: the workspace]:directory:_directories' \
-				'--strict[lint\: warnings count as errors]' '--live[test\: in a cell too]' ;;
+				'--strict[lint\: warnings count as errors]' '--live[test\: in a cell too]' \
+				'--name[name of what is imported]:name:' '*--accept[a rule that cannot be expressed]:pointer:' ;;
 		agent)
 			_arguments $common '1:verb:(check show list)' '*:agent:{_toolcell_names agent}' \
 				'--json[JSON instead of text]' ;;

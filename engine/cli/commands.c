@@ -27,13 +27,13 @@
 #define OPTION_SESSIONS {"sessions", .kind = ARGS_TEXT, .value = "DIR", \
 	.help = "folder that sessions are kept in", .offset = offsetof(struct args, sessions)}
 #define OPTION_BASE {"base", 'b', .kind = ARGS_TEXT, .value = "POLICY", \
-	.help = "learn, suggest: the policy to build on; base/build when not given", \
+	.help = "learn, suggest, import: the policy to build on (base/build)", \
 	.offset = offsetof(struct args, base)}
 #define OPTION_OUTPUT {"output", 'o', .kind = ARGS_TEXT, .value = "FILE", \
-	.help = "learn, suggest: write the policy to FILE, which must not be there yet", \
+	.help = "learn, suggest, import: write the policy to FILE, which must not be there yet", \
 	.offset = offsetof(struct args, output)}
 #define OPTION_FORCE {"force", .kind = ARGS_FLAG, \
-	.help = "learn, suggest: replace an existing file", .offset = offsetof(struct args, force)}
+	.help = "learn, suggest, import: replace an existing file", .offset = offsetof(struct args, force)}
 #define OPTION_RISKY {"risky", .kind = ARGS_FLAG, \
 	.help = "learn, suggest: try and grant also what has a risk", \
 	.offset = offsetof(struct args, risky)}
@@ -174,7 +174,7 @@ static const struct args_option policy_options[] = {
 	{"agent", .kind = ARGS_PASSED, .takes_value = true, .value = "AGENT",
 	 .help = "explain: with what this agent is granted"},
 	{"workspace", .kind = ARGS_PASSED, .takes_value = true, .value = "DIR",
-	 .help = "explain: the workspace that paths are asked about"},
+	 .help = "explain, import, export: the workspace meant"},
 	{"strict", .kind = ARGS_PASSED, .help = "lint: warnings count as errors"},
 	{"live", .kind = ARGS_PASSED, .help = "test: in a cell too"},
 	OPTION_BASE,
@@ -183,9 +183,14 @@ static const struct args_option policy_options[] = {
 	OPTION_RISKY,
 	{"verbose", 'v', .kind = ARGS_PASSED, .help = "learn: show what the command writes"},
 	{"json", .kind = ARGS_PASSED, .help = "JSON instead of text"},
+	{"name", .kind = ARGS_PASSED, .takes_value = true, .value = "NAME",
+	 .help = "import: of the result"},
+	{"accept", .kind = ARGS_PASSED, .takes_value = true, .value = "POINTER",
+	 .help = "import: a rule that cannot be expressed"},
 };
-static const char *const policy_verbs[] = {"check", "show",    "explain", "diff",   "lint", "test",
-					   "learn", "suggest", "list",	  "schema", NULL};
+static const char *const policy_verbs[] = {"check",  "show",   "explain", "diff", "lint",
+					   "test",   "learn",  "suggest", "list", "schema",
+					   "import", "export", NULL};
 
 static const struct args_option agent_options[] = {
 	{"json", .kind = ARGS_PASSED, .help = "JSON instead of text"},
@@ -269,6 +274,8 @@ static const char policy_details[] =
 	"test [POLICY...]      the verdict table beside each policy, with --live in a cell\n"
 	"learn -- COMMAND...   the smallest policy that lets a command succeed, with evidence\n"
 	"suggest [FILE...]     a policy from the denials in audit logs or results\n"
+	"import FORMAT FILE... settings of another tool, over a base: stricter, never wider\n"
+	"export bwrap|oci POLICY  the nearest command or configuration, and what it lacks\n"
 	"list, schema          the policies there are; the JSON schema for editors\n"
 	"\n"
 	"Exit status: 0 fine; 1 wrong, refused (explain), different (diff), or failed (lint,\n"
@@ -338,7 +345,7 @@ const struct command commands[] = {
 	},
 	{
 		.name = "policy",
-		.summary = "check, explain, compare and test policies",
+		.summary = "check, explain, compare, test, learn, import policies",
 		.synopsis = "VERB [POLICY...] [OPTION...]",
 		.details = policy_details,
 		.verbs = policy_verbs,

@@ -63,14 +63,39 @@ struct maker {
 	uint32_t sockets;
 	int last; /* highest number that is allowed, or LAST_OLD_CALL */
 	enum image_observe observe;
+	syscalls_visitor *visit; /* instead of libseccomp: rules are only told */
+	void *visit_ctx;
 	struct err *err;
 };
+
+/* EQ compares the whole register; every other comparison of ours is MASKED_EQ. */
+static int tell_rule(struct maker *m, const char *name, int error, const struct scmp_arg_cmp *args,
+		     unsigned int n)
+{
+	struct syscalls_rule rule = {.name = name, .error = error, .n = n};
+
+	if (n > ARRAY_SIZE(rule.matches))
+		return err_set(m->err, E2BIG, "a filter rule for %s has too many conditions", name);
+	for (unsigned int i = 0; i < n; i++) {
+		bool masked = args[i].op == SCMP_CMP_MASKED_EQ;
+
+		rule.matches[i] = (struct syscalls_match){
+			.arg = args[i].arg,
+			.mask = masked ? args[i].datum_a : UINT64_MAX,
+			.value = masked ? args[i].datum_b : args[i].datum_a,
+		};
+	}
+	return m->visit(m->visit_ctx, &rule);
+}
 
 static int add_rule(struct maker *m, int nr, const char *name, const struct scmp_arg_cmp *args,
 		    unsigned int n)
 {
-	int r = seccomp_rule_add_array(m->ctx, SCMP_ACT_ALLOW, nr, n, args);
+	int r;
 
+	if (m->visit)
+		return tell_rule(m, name, 0, args, n);
+	r = seccomp_rule_add_array(m->ctx, SCMP_ACT_ALLOW, nr, n, args);
 	if (r < 0 && r != -EEXIST) /* two groups may hold the same call */
 		return err_set(m->err, -r, "cannot make a filter rule for %s", name);
 	return 0;
@@ -487,4 +512,36 @@ int syscalls_compile(const struct syscalls_filter *filter, struct sock_filter **
 		r = export_program(&m, ret, ret_n);
 	seccomp_release(m.ctx);
 	return r;
+}
+
+/* What the prologue answers before the rules are asked. */
+static int tell_prologue(struct maker *m)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(old_calls); i++)
+		r = tell_rule(m, old_calls[i], ENOSYS, NULL, 0);
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(refused_requests); i++) {
+		struct scmp_arg_cmp cmp = SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, LOW32,
+						     refused_requests[i]);
+
+		r = tell_rule(m, "ioctl", EPERM, &cmp, 1);
+	}
+	return r;
+}
+
+int syscalls_visit(const struct syscalls_filter *filter, syscalls_visitor *visit, void *ctx,
+		   struct err *err)
+{
+	struct maker m = {
+		.arch = filter->arch ? filter->arch : seccomp_arch_native(),
+		.sockets = filter->sockets,
+		.last = LAST_OLD_CALL,
+		.visit = visit,
+		.visit_ctx = ctx,
+		.err = err,
+	};
+	int r = tell_prologue(&m);
+
+	return r < 0 ? r : allow_groups(&m, filter->policy);
 }

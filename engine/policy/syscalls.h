@@ -57,4 +57,27 @@ bool syscalls_is_allowed(const struct policy *policy, const char *name);
 MUST_USE int syscalls_compile(const struct syscalls_filter *filter, struct sock_filter **ret,
 			      uint32_t *ret_n, struct err *err);
 
+/* One rule of such a program: (argument & mask) == value for each match, all of them. */
+#define SYSCALLS_MATCHES_MAX 3U
+struct syscalls_rule {
+	const char *name;
+	int error; /* 0: allowed; else what the call is answered with, before any rule that allows */
+	unsigned int n;
+	struct syscalls_match {
+		unsigned int arg;
+		uint64_t mask;
+		uint64_t value;
+	} matches[SYSCALLS_MATCHES_MAX];
+};
+typedef int syscalls_visitor(void *ctx, const struct syscalls_rule *rule);
+
+/**
+ * syscalls_visit - the rules that syscalls_compile would compile, one after another
+ * @visit: a negative return ends the visit and is returned; a call may come more than once
+ *
+ * What no rule allows is refused with EPERM. Masks of 32 bits stand where the kernel reads 32.
+ */
+MUST_USE int syscalls_visit(const struct syscalls_filter *filter, syscalls_visitor *visit,
+			    void *ctx, struct err *err);
+
 #endif

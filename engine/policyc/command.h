@@ -10,6 +10,7 @@ enum { COMMAND_FINE = 0, COMMAND_WRONG = 1, COMMAND_USAGE = 2 };
 
 #define COMMAND_OPERANDS_MAX 64
 #define COMMAND_QUESTIONS_MAX 64
+#define COMMAND_REPEATS_MAX 64 /* of an option that may be given again and again */
 
 /* What `policy explain` is asked, in the order of the command line. */
 enum command_about { ABOUT_PATH, ABOUT_SYSCALL, ABOUT_HOST, ABOUT_TOOL, ABOUT_N };
@@ -33,6 +34,12 @@ struct command_line {
 	bool live;
 	struct command_question questions[COMMAND_QUESTIONS_MAX];
 	size_t n_questions;
+	const char *base;
+	const char *name;
+	const char *output;
+	bool force;
+	const char *accept[COMMAND_REPEATS_MAX];
+	size_t n_accept;
 	const char *operands[COMMAND_OPERANDS_MAX];
 	size_t n_operands;
 };
@@ -41,6 +48,8 @@ int command_image(const struct command_line *line);
 int command_policy_check(const struct command_line *line);
 int command_policy_show(const struct command_line *line);
 int command_policy_list(const struct command_line *line);
+int command_policy_import(const struct command_line *line);
+int command_policy_export(const struct command_line *line);
 int command_policy_schema(const struct command_line *line);
 int command_policy_explain(const struct command_line *line);
 int command_policy_diff(const struct command_line *line);
@@ -56,6 +65,9 @@ int command_fail(const struct err *err);
 
 /** command_print_json - indented, with a newline.  Return: COMMAND_FINE or COMMAND_WRONG. */
 int command_print_json(json_t *json);
+
+/** command_write_file - a new file; an existing one only with @force, and never through a link */
+MUST_USE int command_write_file(const char *path, const char *text, bool force, struct err *err);
 
 /** command_colour - escape sequence when @on_stderr's stream is a terminal and NO_COLOR is unset */
 const char *command_colour(const char *sequence, bool on_stderr);

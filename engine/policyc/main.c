@@ -24,6 +24,11 @@ enum {
 	OPTION_QUESTION = 1U << 8,
 	OPTION_STRICT = 1U << 9,
 	OPTION_LIVE = 1U << 10,
+	OPTION_BASE = 1U << 16,
+	OPTION_NAME = 1U << 17,
+	OPTION_OUTPUT = 1U << 18,
+	OPTION_FORCE = 1U << 19,
+	OPTION_ACCEPT = 1U << 20,
 };
 
 static const struct {
@@ -42,6 +47,13 @@ static const struct {
 	{"--workspace", "DIR", OPTION_DIR, offsetof(struct command_line, dir)},
 	{"--strict", NULL, OPTION_STRICT, offsetof(struct command_line, strict)},
 	{"--live", NULL, OPTION_LIVE, offsetof(struct command_line, live)},
+	{"--base", "POLICY", OPTION_BASE, offsetof(struct command_line, base)},
+	{"-b", "POLICY", OPTION_BASE, offsetof(struct command_line, base)},
+	{"-o", "FILE", OPTION_OUTPUT, offsetof(struct command_line, output)},
+	{"--name", "NAME", OPTION_NAME, offsetof(struct command_line, name)},
+	{"--output", "FILE", OPTION_OUTPUT, offsetof(struct command_line, output)},
+	{"--force", NULL, OPTION_FORCE, offsetof(struct command_line, force)},
+	{"--accept", "POINTER...", OPTION_ACCEPT, offsetof(struct command_line, accept)},
 };
 
 /* Options that can be given several times. */
@@ -79,6 +91,11 @@ static const struct command {
 	 command_policy_test},
 	{"policy", "list", "", 0, 0, OPTION_JSON, command_policy_list},
 	{"policy", "schema", "", 0, 0, 0, command_policy_schema},
+	{"policy", "import", " [claude|srt|codex|seccomp] FILE...", 1, COMMAND_OPERANDS_MAX,
+	 OPTION_BASE | OPTION_NAME | OPTION_OUTPUT | OPTION_DIR | OPTION_FORCE | OPTION_ACCEPT |
+		 OPTION_JSON,
+	 command_policy_import},
+	{"policy", "export", " bwrap|oci NAME|FILE", 2, 2, OPTION_DIR, command_policy_export},
 	{"agent", "check", " [NAME|FILE...]", 0, COMMAND_OPERANDS_MAX, OPTION_POLICY | OPTION_JSON,
 	 command_agent_check},
 	{"agent", "show", " NAME|FILE", 1, 1, OPTION_POLICY | OPTION_JSON, command_agent_show},
@@ -168,7 +185,14 @@ static int take_option(const struct command *c, struct command_line *line, char 
 		}
 		if (!value && !argv[*at + 1])
 			return usage("needs a value:", argv[*at]);
-		*(const char **)field = value ? value : argv[++*at];
+		if (!value)
+			value = argv[++*at];
+		if (options[i].bit != OPTION_ACCEPT)
+			*(const char **)field = value;
+		else if (line->n_accept < COMMAND_REPEATS_MAX)
+			line->accept[line->n_accept++] = value;
+		else
+			return usage("given too often:", options[i].name);
 		return 0;
 	}
 	return usage("unknown option", argv[*at]);

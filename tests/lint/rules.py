@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 
 FLOORS = {"base": 0, "wire": 1, "confine": 2, "audit": 3, "workspace": 3, "cell": 4, "init": 4, "policy": 4, "manifest": 4,
-          "digest": 4, "egress": 4, "launch": 5, "policyc": 5, "rpc": 5, "broker": 6, "cli": 7}
+          "digest": 4, "egress": 4, "launch": 5, "import": 5, "rpc": 5, "policyc": 6, "broker": 6, "cli": 7}
 FILE_LINES_MAX = 700
 FUNCTION_LINES_MAX = 60
 VERDICT_ROWS_MIN = 100

@@ -1,0 +1,254 @@
+/*
+ * Theory of operation: Claude Code's settings.json is a table of keys, most of which have no
+ * bearing on what a tool may reach. Permissions are taken in the order in which Claude Code lets
+ * them win: what is refused, what is to be asked about, what is allowed. The sandbox section counts
+ * when it is switched on; its refusals count always, since they can only make a policy stricter.
+ */
+#include "import/claude.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int add_folder(struct import *im, const char *text, const char *pointer)
+{
+	char *path = NULL;
+	int r = paths_resolve(im, text, &path);
+	bool shown = path && paths_shown(im, path);
+
+	free(path);
+	if (r < 0)
+		return r;
+	return import_row(im, pointer, text, shown ? IMPORT_IGNORED : IMPORT_NARROWED, "%s",
+			  shown ? "shown as far as the base grants it"
+				: "the base does not show it: not granted");
+}
+
+static int take_folders(struct import *im, json_t *value, const char *pointer)
+{
+	return import_strings(im, value, pointer, add_folder);
+}
+
+static int mode_plan(struct import *im)
+{
+	int r = narrow_readonly(im);
+
+	return r < 0 ? r : claude_take_away(im, "Edit");
+}
+
+/* "dontAsk": what no rule allows is refused; reading asks nobody. */
+static int mode_dont_ask(struct import *im)
+{
+	static const char *const asked[] = {"Bash", "Edit"};
+	json_t *allow = json_object_get(json_object_get(im->doc->json, "permissions"), "allow");
+
+	for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+		int r = claude_names(allow, asked[i]) ? 0 : claude_take_away(im, asked[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	enum import_verdict verdict;
+	int (*narrow)(struct import *im);
+	const char *note;
+} modes[] = {
+	{"default", IMPORT_IGNORED, NULL, "what the host asks about, it goes on asking about"},
+	{"acceptEdits", IMPORT_IGNORED, NULL, "what the host asks about, it goes on asking about"},
+	{"plan", IMPORT_TAKEN, mode_plan, "the workspace is read-only, no tool edits"},
+	{"dontAsk", IMPORT_TAKEN, mode_dont_ask, "tools that no rule allows are taken away"},
+	{"bypassPermissions", IMPORT_NARROWED, NULL, "the base stays in force"},
+};
+
+static int take_mode(struct import *im, json_t *value, const char *pointer)
+{
+	const char *text = json_string_value(value);
+
+	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
+		int r;
+
+		if (strcmp(modes[i].name, text) != 0)
+			continue;
+		r = modes[i].narrow ? modes[i].narrow(im) : 0;
+		return r < 0 ? r
+			     : import_row(im, pointer, text, modes[i].verdict, "%s", modes[i].note);
+	}
+	return import_row(im, pointer, text, IMPORT_INEXPRESSIBLE, "an unknown mode");
+}
+
+static int take_nothing(struct import *im, json_t *value, const char *pointer)
+{
+	(void)im;
+	(void)value;
+	(void)pointer;
+	return 0; /* lists of rules: import_permissions has them in their own order */
+}
+
+static const struct import_key permission_keys[] = {
+	{"allow", JSON_ARRAY, take_nothing, NULL},
+	{"deny", JSON_ARRAY, take_nothing, NULL},
+	{"ask", JSON_ARRAY, take_nothing, NULL},
+	{"defaultMode", JSON_STRING, take_mode, NULL},
+	{"additionalDirectories", JSON_ARRAY, take_folders, NULL},
+	{"disableBypassPermissionsMode", JSON_STRING, NULL, "there is no bypass of a policy"},
+	{"disableAutoMode", JSON_STRING, NULL, "there is no bypass of a policy"},
+};
+
+static int take_permissions(struct import *im, json_t *value, const char *pointer)
+{
+	static const struct {
+		const char *name;
+		enum claude_list which;
+	} lists[] = {{"deny", CLAUDE_DENY}, {"ask", CLAUDE_ASK}, {"allow", CLAUDE_ALLOW}};
+	const char *mode = json_string_value(json_object_get(value, "defaultMode"));
+	bool only = mode && strcmp(mode, "dontAsk") == 0;
+	int r = claude_whole_tools(im, json_object_get(value, "deny"));
+
+	if (r == 0)
+		r = import_keys(im, value, pointer, permission_keys, ARRAY_SIZE(permission_keys));
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(lists); i++) {
+		char below[POLICY_POINTER_MAX];
+
+		r = import_below(im, below, pointer, lists[i].name);
+		if (r == 0)
+			r = claude_rules(im, json_object_get(value, lists[i].name), lists[i].which,
+					 only, below);
+	}
+	return r;
+}
+
+static int weaker(struct import *im, json_t *value, const char *pointer)
+{
+	return import_row(im, pointer, json_is_true(value) ? "true" : "false",
+			  json_is_true(value) ? IMPORT_NARROWED : IMPORT_REFUSED,
+			  "nothing runs outside of a cell, and no cell is weakened");
+}
+
+static int always(struct import *im, json_t *value, const char *pointer)
+{
+	return import_row(im, pointer, json_is_true(value) ? "true" : "false",
+			  json_is_true(value) ? IMPORT_REFUSED : IMPORT_NARROWED,
+			  "nothing runs outside of a cell");
+}
+
+static int outside(struct import *im, const char *text, const char *pointer)
+{
+	return import_row(im, pointer, text, IMPORT_NARROWED, "nothing runs outside of a cell");
+}
+
+static int take_outside(struct import *im, json_t *value, const char *pointer)
+{
+	return import_strings(im, value, pointer, outside);
+}
+
+static const struct import_key sandbox_keys[] = {
+	{"enabled", JSON_TRUE, always, NULL},
+	{"failIfUnavailable", JSON_TRUE, always, NULL},
+	{"allowUnsandboxedCommands", JSON_TRUE, weaker, NULL},
+	{"enableWeakerNestedSandbox", JSON_TRUE, weaker, NULL},
+	{"enableWeakerNetworkIsolation", JSON_TRUE, weaker, NULL},
+	{"excludedCommands", JSON_ARRAY, take_outside, NULL},
+	{"autoAllowBashIfSandboxed", JSON_TRUE, NULL, "spares a question of the host's"},
+	{"ignoreViolations", JSON_OBJECT, NULL, "says what is reported, not what is refused"},
+	{"ripgrep", JSON_OBJECT, NULL, "the host's own search"},
+	{"network", JSON_OBJECT, sandbox_network, NULL},
+	{"filesystem", JSON_OBJECT, sandbox_filesystem, NULL},
+};
+
+/* Switched on, writing is refused but for the folder and what is named. */
+static int take_sandbox(struct import *im, json_t *value, const char *pointer)
+{
+	bool on = json_is_true(json_object_get(value, "enabled"));
+	int r = 0;
+
+	im->write.otherwise = !on;
+	if (on)
+		r = paths_add(im, &im->write, ".", true, false, pointer);
+	return r == 0 ? import_keys(im, value, pointer, sandbox_keys, ARRAY_SIZE(sandbox_keys)) : r;
+}
+
+static int take_hooks(struct import *im, json_t *value, const char *pointer)
+{
+	static const char *const gates[] = {"PreToolUse", "PermissionRequest"};
+	int r = import_row(im, pointer, "hooks", IMPORT_IGNORED, "run on the host, by the host");
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(gates); i++) {
+		char below[POLICY_POINTER_MAX];
+		json_t *gate = json_object_get(value, gates[i]);
+
+		if (json_array_size(gate) == 0 && json_object_size(gate) == 0)
+			continue;
+		r = import_below(im, below, pointer, gates[i]);
+		if (r == 0)
+			r = import_row(im, below, gates[i], IMPORT_INEXPRESSIBLE,
+				       "a program of the host's that may refuse a call; toolcell "
+				       "does not run it");
+	}
+	return r;
+}
+
+static int take_env(struct import *im, json_t *value, const char *pointer)
+{
+	return json_object_size(value) == 0
+		       ? 0
+		       : import_row(im, pointer, "env", IMPORT_NARROWED,
+				    "a tool's environment is what the base says: not granted");
+}
+
+#define HOST "is about the host, not about what its tools may reach"
+
+static const struct import_key keys[] = {
+	{"permissions", JSON_OBJECT, take_permissions, NULL},
+	{"sandbox", JSON_OBJECT, take_sandbox, NULL},
+	{"hooks", JSON_OBJECT, take_hooks, NULL},
+	{"env", JSON_OBJECT, take_env, NULL},
+	{"$schema", JSON_NULL, NULL, HOST},
+	{"allowManagedHooksOnly", JSON_NULL, NULL, HOST},
+	{"allowManagedPermissionRulesOnly", JSON_NULL, NULL, HOST},
+	{"alwaysThinkingEnabled", JSON_NULL, NULL, HOST},
+	{"apiKeyHelper", JSON_NULL, NULL, HOST},
+	{"attribution", JSON_NULL, NULL, HOST},
+	{"autoUpdatesChannel", JSON_NULL, NULL, HOST},
+	{"awsAuthRefresh", JSON_NULL, NULL, HOST},
+	{"awsCredentialExport", JSON_NULL, NULL, HOST},
+	{"cleanupPeriodDays", JSON_NULL, NULL, HOST},
+	{"companyAnnouncements", JSON_NULL, NULL, HOST},
+	{"disableAllHooks", JSON_NULL, NULL, HOST},
+	{"disabledMcpjsonServers", JSON_NULL, NULL, "other servers' tools are none of toolcell's"},
+	{"effortLevel", JSON_NULL, NULL, HOST},
+	{"enableAllProjectMcpServers", JSON_NULL, NULL,
+	 "other servers' tools are none of toolcell's"},
+	{"enabledMcpjsonServers", JSON_NULL, NULL, "other servers' tools are none of toolcell's"},
+	{"enabledPlugins", JSON_NULL, NULL, HOST},
+	{"extraKnownMarketplaces", JSON_NULL, NULL, HOST},
+	{"fileSuggestion", JSON_NULL, NULL, HOST},
+	{"forceLoginMethod", JSON_NULL, NULL, HOST},
+	{"forceLoginOrgUUID", JSON_NULL, NULL, HOST},
+	{"includeCoAuthoredBy", JSON_NULL, NULL, HOST},
+	{"language", JSON_NULL, NULL, HOST},
+	{"model", JSON_NULL, NULL, HOST},
+	{"otelHeadersHelper", JSON_NULL, NULL, HOST},
+	{"outputStyle", JSON_NULL, NULL, HOST},
+	{"plansDirectory", JSON_NULL, NULL, HOST},
+	{"respectGitignore", JSON_NULL, NULL, HOST},
+	{"showTurnDuration", JSON_NULL, NULL, HOST},
+	{"spinnerTipsEnabled", JSON_NULL, NULL, HOST},
+	{"statusLine", JSON_NULL, NULL, HOST},
+	{"theme", JSON_NULL, NULL, HOST},
+};
+
+int import_claude(struct import *im)
+{
+	json_t *sandbox = json_object_get(im->doc->json, "sandbox");
+	bool on = json_is_true(json_object_get(sandbox, "enabled"));
+	int r = import_keys(im, im->doc->json, "", keys, ARRAY_SIZE(keys));
+
+	if (r == 0)
+		r = paths_apply(im);
+	return r == 0 && on ? sandbox_built_in(im, json_object_get(sandbox, "network"), "/sandbox")
+			    : r;
+}

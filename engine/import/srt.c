@@ -1,0 +1,42 @@
+/*
+ * Theory of operation: sandbox-runtime's settings are the two objects of sandbox.c at the top of a
+ * file, and switches. A switch that would weaken that sandbox asks for more than a cell gives; a
+ * file without one of the objects is one that sandbox-runtime itself refuses.
+ */
+#include "import/context.h"
+
+static int weaker(struct import *im, json_t *value, const char *pointer)
+{
+	return import_row(im, pointer, json_is_true(value) ? "true" : "false",
+			  json_is_true(value) ? IMPORT_NARROWED : IMPORT_REFUSED,
+			  "a cell is never weakened");
+}
+
+static const struct import_key keys[] = {
+	{"$schema", JSON_STRING, NULL, "for editors"},
+	{"network", JSON_OBJECT, sandbox_network, NULL},
+	{"filesystem", JSON_OBJECT, sandbox_filesystem, NULL},
+	{"ignoreViolations", JSON_OBJECT, NULL, "says what is reported, not what is refused"},
+	{"enableWeakerNestedSandbox", JSON_TRUE, weaker, NULL},
+	{"enableWeakerNetworkIsolation", JSON_TRUE, weaker, NULL},
+	{"mandatoryDenySearchDepth", JSON_INTEGER, NULL,
+	 "protected names are found at any depth in a session"},
+	{"allowPty", JSON_TRUE, NULL, "a cell's terminals are its own"},
+	{"ripgrep", JSON_OBJECT, NULL, "sandbox-runtime's own search"},
+};
+
+int import_srt(struct import *im)
+{
+	json_t *network = json_object_get(im->doc->json, "network");
+	int r;
+
+	if (!network || !json_object_get(im->doc->json, "filesystem"))
+		return import_shape(im, "",
+				    "sandbox-runtime settings need both \"network\" and "
+				    "\"filesystem\"");
+	im->write.otherwise = false;
+	r = import_keys(im, im->doc->json, "", keys, ARRAY_SIZE(keys));
+	if (r == 0)
+		r = paths_apply(im);
+	return r == 0 ? sandbox_built_in(im, network, "") : r;
+}
