@@ -51,7 +51,7 @@ struct broker_config {
 	const char
 		*session_note; /* for the model: what a resumed one holds; NULL: nothing to say */
 	uint32_t branch;       /* of a call that names none; 0 stands for 1 */
-	const struct broker_audit *audit; /* NULL: nothing is recorded */
+	const struct broker_audit *audit;   /* NULL: nothing is recorded */
 	const struct broker_person *person; /* broker_run_one: who can be asked; NULL: nobody */
 };
 

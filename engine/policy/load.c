@@ -283,13 +283,13 @@ int policy_load(const char *name_or_file, const char *const *dirs, struct policy
 
 void policy_fini(struct policy *policy)
 {
-	struct policy_names *lists[] = {&policy->groups,	&policy->allow,
-					&policy->deny,		&policy->sockets,
-					&policy->env_set,	&policy->env_pass,
-					&policy->cgroup,	&policy->finals,
-					&policy->driver,	&policy->absent,
-					&policy->protect,	&policy->scratch,
-					&policy->audit.names,	&policy->audit.patterns};
+	struct policy_names *lists[] = {&policy->groups,      &policy->allow,
+					&policy->deny,	      &policy->sockets,
+					&policy->env_set,     &policy->env_pass,
+					&policy->cgroup,      &policy->finals,
+					&policy->driver,      &policy->absent,
+					&policy->protect,     &policy->scratch,
+					&policy->audit.names, &policy->audit.patterns};
 
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		free(lists[i]->at);
