@@ -9,14 +9,10 @@
 #include <string.h>
 
 #include "base/macros.h"
+#include "base/path.h"
 #include "workspace/rules.h"
 
 #define STICKY 01000U
-
-static bool is_below(const char *path, const char *folder, size_t len)
-{
-	return strncmp(path, folder, len) == 0 && (path[len] == '\0' || path[len] == '/');
-}
 
 static const char *target_of(const struct places *p, const struct image_mount *m)
 {
@@ -33,7 +29,7 @@ uint32_t places_find(const struct places *p, const char *path)
 		const char *target = target_of(p, image_mount(p->image, index));
 		size_t len = target ? strlen(target) : 0;
 
-		if (len < longest || len == 0 || !is_below(path, target, len))
+		if (len < longest || len == 0 || !path_is_below(path, target))
 			continue;
 		longest = len;
 		found = index;
