@@ -30,7 +30,7 @@
 	.help = "learn, suggest, import: the policy to build on (base/build)", \
 	.offset = offsetof(struct args, base)}
 #define OPTION_OUTPUT {"output", 'o', .kind = ARGS_TEXT, .value = "FILE", \
-	.help = "learn, suggest, import: write the policy to FILE, which must not be there yet", \
+	.help = "learn, suggest, import: write to FILE, which must not be there yet", \
 	.offset = offsetof(struct args, output)}
 #define OPTION_FORCE {"force", .kind = ARGS_FLAG, \
 	.help = "learn, suggest, import: replace an existing file", .offset = offsetof(struct args, force)}
