@@ -4,10 +4,14 @@
 import json
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
-from harness import CellTest, main, toolcell_temporaries
+from harness import TOP, CellTest, main, toolcell_temporaries
+
+sys.path.insert(0, str(TOP / "tests" / "demo"))
+import drive  # noqa: E402 (the repairs of the demo crate)
 
 
 class Learn(CellTest):
@@ -127,6 +131,38 @@ class Learn(CellTest):
         done = self.run_toolcell("policy", "learn", "--base", "nonesuch", "--", "true")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("nonesuch", done.stderr)
+
+
+class LearnCargo(CellTest):
+    """The demo's crate, repaired, on a base that knows nothing of Rust."""
+
+    needs_toolchain = True
+
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(TOP / "tests/demo/crate", self.workspace, dirs_exist_ok=True, ignore=shutil.ignore_patterns("target"))
+        for repair in (drive.FIX_BORROW, drive.FIX_LINT, drive.FIX_RANK):
+            path = self.workspace / repair["file_path"]
+            text = path.read_text()
+            for edit in repair["edits"]:
+                text = text.replace(edit["old_string"], edit["new_string"])
+            path.write_text(text)
+
+    def test_cargo_test_passes_under_what_is_learnt_and_hostile_calls_do_not(self):
+        out = self.sessions / "learned.json"
+        done = self.run_toolcell("policy", "learn", "--workspace", self.workspace, "--output", out, "--", "cargo", "test",
+                                 "--offline", seconds=300)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+        def run(*words):
+            return self.run_toolcell("exec", "--policy", out, "--workspace", self.workspace, "--session", "new", "--", *words,
+                                     seconds=120)
+        self.assertEqual(run("cargo", "test", "--offline").returncode, 0)
+        for hostile in (("cat", "/etc/shadow"), ("cat", str(Path(os.environ["HOME"], ".ssh/id_ed25519"))), ("unshare", "-r", "true"),
+                        ("bash", "-c", "exec 3<>/dev/tcp/192.0.2.1/443"), ("touch", "/usr/made")):
+            with self.subTest(hostile=hostile):
+                self.assertNotEqual(run(*hostile).returncode, 0)
+        self.assertFalse((self.workspace / "target").exists(), "what was learnt left the workspace alone")
 
 
 class Suggest(CellTest):
