@@ -256,7 +256,7 @@ static bool find_value(const char *text, size_t len, size_t at, bool option,
 		       struct pattern_span *ret)
 {
 	size_t from = skip(text, len, at, "\\\"'");
-	char quote;
+	char quote = '\0';
 	bool colon;
 
 	from = skip(text, len, from, " \t");
@@ -270,7 +270,8 @@ static bool find_value(const char *text, size_t len, size_t at, bool option,
 	} else {
 		return false;
 	}
-	quote = from < len && (text[from] == '"' || text[from] == '\'') ? text[from] : '\0';
+	if (from < len && (text[from] == '"' || text[from] == '\''))
+		quote = text[from];
 	from += quote != '\0';
 	ret->from = from;
 	if (quote)

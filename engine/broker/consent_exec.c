@@ -137,8 +137,8 @@ int broker_exec_consent(const struct image *image, uint32_t *cell, char *const *
 	if (!policy || !has_asks(image, policy))
 		return 0;
 	r = scene_new(image, *cell, &s, err);
-	if (r < 0)
-		return r;
+	if (r < 0 || !s)
+		return r < 0 ? r : -ENOMEM;
 	s->call.cwd = strdup(cwd);
 	if (!s->call.cwd)
 		return err_set(err, ENOMEM, "no memory for a question");
@@ -173,7 +173,7 @@ json_t *consent_exec_granted(const struct image *image, uint32_t cell)
 	const char *policy = record ? image_string(image, record->policy) : NULL;
 	struct err err;
 
-	if (!policy || !has_asks(image, policy) || scene_new(image, cell, &s, &err) < 0)
+	if (!policy || !has_asks(image, policy) || scene_new(image, cell, &s, &err) < 0 || !s)
 		return json_array();
 	s->call.consent.had = bits_of(&s->broker.consents, cell);
 	s->call.consent.once = s->call.consent.had;

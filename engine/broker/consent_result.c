@@ -59,6 +59,7 @@ static const char *rule_of(const struct call *c, uint32_t bit)
 static int append_remedy(const struct call *c, uint32_t bit, enum consent_refusal why,
 			 struct buf *out)
 {
+	const char *policy = c->broker->policy;
 	const struct consent_path *path = path_of(c, bit);
 
 	if (rows[why].remedy)
@@ -68,13 +69,13 @@ static int append_remedy(const struct call *c, uint32_t bit, enum consent_refusa
 			out,
 			"a person can grant it: in a host that asks (MCP elicitation), at a "
 			"terminal by `toolcell run`, or in policies/%s.json: %s",
-			c->broker->policy, path->fragment);
+			policy, path->fragment);
 	return buf_printf(
 		out,
 		"a person can grant it: in a host that asks (MCP elicitation), at a "
 		"terminal by `toolcell run`, or in policies/%s.json: {\"tools\": {\"%s\": "
 		"{\"ask\": false}}}",
-		c->broker->policy, c->tool_name);
+		policy, c->tool_name);
 }
 
 /* What would have to stand in a policy for nobody to be asked; NULL without memory. */

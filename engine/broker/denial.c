@@ -157,7 +157,7 @@ static json_t *raise_fragment(const struct limit_row *row, uint64_t value)
 	if (value > (uint64_t)INT64_MAX / 2 - 1024)
 		return NULL;
 	if (row->unit == LIMIT_COUNT)
-		return json_pack("{s:{s:I}}", "limits", key, (json_int_t)(value * 2));
+		return json_pack("{s:{s:I}}", "limits", key, (json_int_t)value * 2);
 	(void)snprintf(text, sizeof(text), "%" PRIu64 "%s",
 		       row->unit == LIMIT_MS ? value * 2 : (value * 2 + 1023) / 1024,
 		       row->unit == LIMIT_MS ? "ms" : "KiB");

@@ -270,7 +270,7 @@ static void say_files(struct words *w)
 	(void)snprintf(w->object, sizeof(w->object), "open files");
 	words_rule(w, "limits/open_files");
 	w->out.open = origins_are_open(&w->s->origins, "/limits/open_files");
-	w->out.fragment = json_pack("{s:{s:I}}", "limits", "open_files", (json_int_t)(limit * 2));
+	w->out.fragment = json_pack("{s:{s:I}}", "limits", "open_files", (json_int_t)limit * 2);
 	w->out.limited = true;
 	w->out.value = limit;
 	w->out.use = limit;

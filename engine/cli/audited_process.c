@@ -128,7 +128,7 @@ static int become_writer(const struct audited *a, int sock)
 		if (dup2(null, fd) < 0)
 			return -errno;
 	r = fd_close_others(keep, ARRAY_SIZE(keep));
-	null = -1; /* it was among the others */
+	(void)fd_take(&null); /* it was among the others */
 	if (r == 0 && geteuid() == 0)
 		r = privilege_drop_capabilities();
 	if (r == 0)

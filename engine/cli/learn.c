@@ -517,8 +517,14 @@ int learn_run(const struct args *args)
 	char why[ERR_TEXT_MAX] = "";
 	struct err err = {0};
 	bool passes = false;
-	int r = l ? prepare(l, args, &err) : err_set(&err, ENOMEM, "no memory");
+	int r;
 
+	if (!l) {
+		(void)err_set(&err, ENOMEM, "no memory for the policy");
+		ui_error(&err);
+		return CLI_REFUSED;
+	}
+	r = prepare(l, args, &err);
 	if (r == 0)
 		r = search(l, &passes, why, sizeof(why), &err);
 	if (r == 0 && passes)
@@ -527,10 +533,9 @@ int learn_run(const struct args *args)
 		r = propose(l, passes, why, &err);
 	if (r < 0)
 		ui_error(&err);
-	if (l && l->dir[0])
+	if (l->dir[0])
 		clean(l);
-	if (l)
-		grants_fini(&l->grants);
+	grants_fini(&l->grants);
 	free(l);
 	return r < 0 ? CLI_REFUSED : passes ? CLI_OK : CLI_FAILED;
 }

@@ -149,9 +149,13 @@ static int open_output(const struct args *args, struct err *err)
 static int write_policy(json_t *json, const struct args *args, struct err *err)
 {
 	char *text = json_dumps(json, JSON_INDENT(2));
-	int fd = text ? open_output(args, err) : err_set(err, ENOMEM, "no memory for the policy");
-	int r = fd < 0 ? fd : fd_write_full(fd, text, strlen(text));
+	int fd;
+	int r;
 
+	if (!text)
+		return err_set(err, ENOMEM, "no memory for the policy");
+	fd = open_output(args, err);
+	r = fd < 0 ? fd : fd_write_full(fd, text, strlen(text));
 	if (fd >= 0 && r == 0)
 		r = fd_write_full(fd, "\n", 1);
 	if (fd >= 0 && r < 0)

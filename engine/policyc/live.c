@@ -299,9 +299,9 @@ static int run_engine(struct live *l, const char *policy, struct buf *answers)
 		r = data_program("toolcell", &program, l->err);
 	if (r == 0 && pipe2(ends, O_CLOEXEC) < 0)
 		r = err_set(l->err, errno, "cannot make a pipe");
-	if (r < 0) {
+	if (r < 0 || !program) {
 		free(program);
-		return r;
+		return r < 0 ? r : -ENOENT;
 	}
 	(void)lseek(in, 0, SEEK_SET);
 	(void)fflush(stdout);

@@ -87,10 +87,10 @@ static void check_header(struct test *t)
 	char digest[POLICY_DIGEST_TEXT];
 
 	policy_digest(&t->c->policy, digest);
-	if (strcmp(t->table.policy, t->c->policy.name) != 0) {
+	if (!t->table.policy || strcmp(t->table.policy, t->c->policy.name) != 0) {
 		result.outcome = TABLE_FAILED;
 		(void)snprintf(result.text, sizeof(result.text), "the table is of \"%.100s\"",
-			       t->table.policy);
+			       t->table.policy ? t->table.policy : "");
 	} else if (!t->table.digest || strcmp(t->table.digest, digest) != 0) {
 		result.outcome = TABLE_FAILED;
 		(void)snprintf(
