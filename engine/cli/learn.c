@@ -27,18 +27,19 @@
 
 #include "base/fd.h"
 #include "base/path.h"
+#include "base/scratch.h"
 #include "cli/command.h"
 #include "cli/ui.h"
 
 #define SEARCH_BYTES 2048 /* of the base policy's PATH */
-#define OWN_BYTES 96
+#define OWN_BYTES (PATH_MAX + 32)
 #define WORDS_MAX 256 /* of the command, and of our own before it */
 
 struct learner {
 	const struct args *args;
 	const char *base;
 	struct grants grants;
-	char dir[64];		   /* private; policy, result and sessions lie in it */
+	char dir[PATH_MAX];	   /* private; policy, result and sessions lie in it */
 	char self[PATH_MAX];	   /* this program */
 	char program[PATH_MAX];	   /* of the command, when only the operator's PATH finds it */
 	char search[SEARCH_BYTES]; /* PATH of the base policy, as it stands there */
@@ -472,10 +473,7 @@ static void clean(const struct learner *l)
 
 static int prepare(struct learner *l, const struct args *args, struct err *err)
 {
-	const char *tmp = getenv("TMPDIR");
 	ssize_t n = readlink("/proc/self/exe", l->self, sizeof(l->self) - 1);
-	int len = snprintf(l->dir, sizeof(l->dir), "%s/toolcell-learn-XXXXXX",
-			   tmp && tmp[0] == '/' ? tmp : "/tmp");
 
 	l->args = args;
 	l->base = args->base ? args->base : LEARN_BASE;
@@ -486,10 +484,8 @@ static int prepare(struct learner *l, const struct args *args, struct err *err)
 	if (grants_init(&l->grants, getenv("HOME")) < 0)
 		return err_set(err, ENOMEM, "no memory for the policy");
 	l->grants.here = true;
-	if (len < 0 || (size_t)len >= sizeof(l->dir) || !mkdtemp(l->dir)) {
-		l->dir[0] = '\0';
-		return err_set(err, errno, "cannot make a folder in %s", tmp ? tmp : "/tmp");
-	}
+	if (scratch_make("toolcell-learn", l->dir, err) < 0)
+		return -err->num;
 	return read_base(l, err);
 }
 

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/data.h"
 #include "base/fd.h"
+#include "base/scratch.h"
 #include "base/text.h"
 #include "policyc/command.h"
 
@@ -209,14 +210,10 @@ static int compose(struct live *l)
 
 static int make_dirs(struct live *l)
 {
-	const char *tmp = getenv("TMPDIR");
 	char sessions[PATH_MAX + 16];
-	char made[PATH_MAX];
 
-	(void)snprintf(made, sizeof(made), "%s/toolcell-test-XXXXXX", tmp && tmp[0] ? tmp : "/tmp");
-	if (!mkdtemp(made) || !realpath(made, l->dir))
-		return err_set(l->err, errno, "cannot make a folder for the test in %s",
-			       tmp && tmp[0] ? tmp : "/tmp");
+	if (scratch_make("toolcell-test", l->dir, l->err) < 0)
+		return -l->err->num;
 	if ((size_t)snprintf(l->workspace, sizeof(l->workspace), "%s/ws", l->dir) >=
 	    sizeof(l->workspace))
 		return err_set(l->err, ENAMETOOLONG, "cannot make a workspace for the test");

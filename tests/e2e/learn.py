@@ -125,6 +125,16 @@ class Learn(CellTest):
         done, proposal = self.learn("sh", "-c", "echo x >made", options=("--base", "strict"))
         self.assertEqual((done.returncode, proposal["closed"]), (1, 1), "what a parent made final stays")
 
+    def test_the_folder_for_temporary_files_may_have_a_long_name(self):
+        folder = self.home / ("t" * 200)
+        folder.mkdir()
+        done = self.run_toolcell("policy", "learn", "--json", "--workspace", self.workspace, "--", "true",
+                                 env={**os.environ, "TMPDIR": str(folder)})
+        self.assertEqual((done.returncode, list(folder.iterdir())), (0, []), done.stderr)
+        done = self.run_toolcell("policy", "learn", "--", "true", env={**os.environ, "TMPDIR": str(self.home / "nonesuch")})
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("TMPDIR names another place", done.stderr)
+
     def test_wrong_use(self):
         self.assertEqual(self.run_toolcell("policy", "learn").returncode, 2)
         self.assertEqual(self.run_toolcell("policy", "learn", "--nonesuch", "--", "true").returncode, 2)
