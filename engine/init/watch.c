@@ -152,8 +152,9 @@ void watch_hear(struct watch *w, short revents)
 {
 	if (revents & POLLIN)
 		answer_one(w);
-	else if (revents)
+	else if (revents & (POLLHUP | POLLNVAL))
 		fd_closep(&w->listener); /* hung up: every process with the filter is gone */
+	/* POLLERR alone: the kernel's own wait was interrupted, by a freezer say; the next poll(2) asks again. */
 }
 
 /* An overlay's own file system shows the numbers of the tmpfs that takes the writes. */

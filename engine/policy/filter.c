@@ -63,6 +63,7 @@ struct maker {
 	uint32_t sockets;
 	int last; /* highest number that is allowed, or LAST_OLD_CALL */
 	enum image_observe observe;
+	bool filters;		 /* seccomp(2) is allowed */
 	syscalls_visitor *visit; /* instead of libseccomp: rules are only told */
 	void *visit_ctx;
 	struct err *err;
@@ -95,6 +96,7 @@ static int add_rule(struct maker *m, int nr, const char *name, const struct scmp
 
 	if (m->visit)
 		return tell_rule(m, name, 0, args, n);
+	m->filters |= strcmp(name, "seccomp") == 0;
 	r = seccomp_rule_add_array(m->ctx, SCMP_ACT_ALLOW, nr, n, args);
 	if (r < 0 && r != -EEXIST) /* two groups may hold the same call */
 		return err_set(m->err, -r, "cannot make a filter rule for %s", name);
@@ -408,6 +410,26 @@ static int number_of(const struct maker *m, const char *name)
 
 #define PROLOGUE_MAX 32
 
+/*
+ * Of two listeners the younger one answers, and may let everything on. The kernel refuses a second only while
+ * the first is open, and init may end before the tool does: so it is refused here, with the same error.
+ */
+static uint32_t refuse_listener(const struct maker *m, struct sock_filter *out)
+{
+	uint32_t n = 0;
+
+	if (m->observe == IMAGE_OBSERVE_NOTHING || !m->filters)
+		return 0;
+	out[n++] = JUMP(BPF_JEQ, (uint32_t)number_of(m, "seccomp"), 0, 6);
+	out[n++] = LOAD(args[0]);
+	out[n++] = JUMP(BPF_JEQ, SECCOMP_SET_MODE_FILTER, 0, 3);
+	out[n++] = LOAD(args[1]);
+	out[n++] = JUMP(BPF_JSET, SECCOMP_FILTER_FLAG_NEW_LISTENER, 0, 1);
+	out[n++] = RETURN(SECCOMP_RET_ERRNO | EBUSY);
+	out[n++] = LOAD(nr);
+	return n;
+}
+
 /* See the theory of operation; jumps to the end are patched once its length is known. */
 static uint32_t make_prologue(const struct maker *m, struct sock_filter *out)
 {
@@ -421,6 +443,7 @@ static uint32_t make_prologue(const struct maker *m, struct sock_filter *out)
 	out[n++] = JUMP(BPF_JGE, X32_BIT, to_end, 0);
 	out[n++] = JUMP(BPF_JGT, (uint32_t)m->last, 0, 1);
 	out[n++] = RETURN(SECCOMP_RET_ERRNO | ENOSYS);
+	n += refuse_listener(m, out + n);
 	for (size_t i = 0; i < ARRAY_SIZE(old_calls); i++) {
 		int nr = number_of(m, old_calls[i]);
 

@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <linux/audit.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,9 +70,19 @@ static bool is_known_to_init(const struct pair *pair, int nr)
 	return known;
 }
 
+/* Init's own listener is the only one there may be, whether it is open or not. */
+static bool makes_listener(const struct pair *pair, const struct seccomp_data *data)
+{
+	return data->nr == seccomp_syscall_resolve_name_arch(pair->arch, "seccomp") &&
+	       (uint32_t)data->args[0] == SECCOMP_SET_MODE_FILTER &&
+	       ((uint32_t)data->args[1] & SECCOMP_FILTER_FLAG_NEW_LISTENER);
+}
+
 static bool goes_together(const struct pair *pair, uint32_t strict, uint32_t watched,
 			  const struct seccomp_data *data)
 {
+	if (strict == SECCOMP_RET_ALLOW && makes_listener(pair, data))
+		return watched == (SECCOMP_RET_ERRNO | EBUSY);
 	if (strict == SECCOMP_RET_ALLOW)
 		return watched == SECCOMP_RET_ALLOW ||
 		       (watched == SECCOMP_RET_USER_NOTIF && is_known_to_init(pair, data->nr));
