@@ -175,8 +175,10 @@ static int key_value(struct parser *p, json_t *table, const char *pointer, unsig
 	}
 	if (r == 0 && toml_peek(&p->c) != '=')
 		r = toml_fail(&p->c, p->c.at, "\"=\" is expected behind a key");
+	if (r < 0)
+		return r; /* key may hold nothing yet */
 	text_quote(quoted, sizeof(quoted), key, strlen(key));
-	if (r == 0 && json_object_get(spot.table, key))
+	if (json_object_get(spot.table, key))
 		r = toml_fail(&p->c, at, "the key \"%s\" is given twice", quoted);
 	if (r == 0)
 		r = step(p, &spot, key, at);
