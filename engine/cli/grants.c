@@ -235,6 +235,25 @@ static bool is_there(json_t *fragment)
 	return true;
 }
 
+/* Fragments come from logs: what has no shape of ours, or says what a policy is, is no grant. */
+static bool is_grant(json_t *fragment)
+{
+	json_t *network = json_object_get(json_object_get(fragment, "network"), "mode");
+	json_t *lists = json_object_get(fragment, "filesystem");
+	json_t *list;
+	const char *key;
+
+	if (!json_is_object(fragment) || json_object_get(fragment, "extends") ||
+	    json_object_get(fragment, "name") || (network && !json_is_string(network)) ||
+	    (lists && !json_is_object(lists)))
+		return false;
+	json_object_foreach(lists, key, list) {
+		if (!json_is_array(list))
+			return false;
+	}
+	return true;
+}
+
 int grants_add(struct grants *grants, json_t *denial, bool *ret_new)
 {
 	json_t *fragment = json_object_get(denial, "fragment");
@@ -244,7 +263,7 @@ int grants_add(struct grants *grants, json_t *denial, bool *ret_new)
 	*ret_new = false;
 	if (!relevance || strcmp(relevance, "none") == 0)
 		return 0;
-	if (!json_is_object(fragment) || !json_is_true(json_object_get(denial, "open"))) {
+	if (!is_grant(fragment) || !json_is_true(json_object_get(denial, "open"))) {
 		grants->closed++;
 		return 0;
 	}

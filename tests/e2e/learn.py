@@ -202,6 +202,14 @@ class Suggest(CellTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertNotIn("\x1b", done.stderr + done.stdout)
 
+    def test_hostile_fragments_are_no_grants(self):
+        for fragment in ({"network": {"mode": 1}}, {"extends": "other"}, {"name": "x"}, {"filesystem": {"read": "/etc/shadow"}},
+                         {"filesystem": []}):
+            done = self.suggest([{"denials": [{"fragment": fragment, "open": True, "relevance": "possible"}]}])
+            self.assertEqual(done.returncode, 0, (fragment, done.stderr))
+            self.assertNotIn("other", done.stdout)
+            self.assertNotIn("/etc/shadow", done.stdout)
+
 
 if __name__ == "__main__":
     main()
