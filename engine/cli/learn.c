@@ -17,7 +17,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,18 +28,37 @@
 #include "base/path.h"
 #include "base/scratch.h"
 #include "cli/command.h"
+#include "cli/learn_spawn.h"
 #include "cli/ui.h"
 
 #define SEARCH_BYTES 2048 /* of the base policy's PATH */
 #define OWN_BYTES (PATH_MAX + 32)
 #define WORDS_MAX 256 /* of the command, and of our own before it */
 
+/* What lies in our folder; in the heap, as each is as long as a path can be. */
+enum own {
+	OWN_POLICY,
+	OWN_RESULT,
+	OWN_BASE,
+	OWN_LIST,
+	OWN_SESSIONS,
+	OWN_SWEPT, /* the stamp in it */
+	OWN_COUNT,
+};
+
+static const char *const own_names[OWN_COUNT] = {
+	[OWN_POLICY] = LEARN_NAME ".json", [OWN_RESULT] = "result.json",
+	[OWN_BASE] = "base.json",	   [OWN_LIST] = "list.json",
+	[OWN_SESSIONS] = "sessions",	   [OWN_SWEPT] = "sessions/.swept",
+};
+
 struct learner {
 	const struct args *args;
 	const char *base;
 	struct grants grants;
-	char dir[PATH_MAX];	   /* private; policy, result and sessions lie in it */
-	char self[PATH_MAX];	   /* this program */
+	char dir[PATH_MAX]; /* private; what is ours lies in it */
+	char own[OWN_COUNT][OWN_BYTES];
+	struct spawner spawner;
 	char program[PATH_MAX];	   /* of the command, when only the operator's PATH finds it */
 	char search[SEARCH_BYTES]; /* PATH of the base policy, as it stands there */
 	bool overlay; /* the base lets tools write to the workspace: here to a session */
@@ -48,50 +66,18 @@ struct learner {
 	unsigned int runs_max;
 };
 
-/* Files in our folder, whose name is short. */
-struct own_paths {
-	char policy[OWN_BYTES];
-	char result[OWN_BYTES];
-	char sessions[OWN_BYTES];
-};
-
 extern char **environ;
 
-static int own_path(const struct learner *l, const char *name, char dst[OWN_BYTES])
+static int make_folder(struct learner *l, struct err *err)
 {
-	int n = snprintf(dst, OWN_BYTES, "%s/%s", l->dir, name);
+	if (scratch_make("toolcell-learn", l->dir, err) < 0)
+		return -err->num;
+	for (size_t i = 0; i < OWN_COUNT; i++) {
+		int n = snprintf(l->own[i], OWN_BYTES, "%s/%s", l->dir, own_names[i]);
 
-	return n > 0 && n < OWN_BYTES ? 0 : -ENAMETOOLONG;
-}
-
-/* Our own program with @words. @output: a file for standard output; NULL: what --verbose says. */
-static int spawn_self(const struct learner *l, const char *const *words, const char *output,
-		      int *ret_status, struct err *err)
-{
-	posix_spawn_file_actions_t actions;
-	bool shown = l->args->verbose && !output;
-	pid_t pid = -1;
-	int r = posix_spawn_file_actions_init(&actions);
-
-	if (r == 0)
-		r = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	if (r == 0 && !shown)
-		r = posix_spawn_file_actions_addopen(&actions, 1, output ? output : "/dev/null",
-						     O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	if (r == 0 && !shown)
-		r = posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
-	/* Our own standard output is for the policy. */
-	if (r == 0 && shown)
-		r = posix_spawn_file_actions_adddup2(&actions, 2, 1);
-	if (r == 0)
-		r = posix_spawn(&pid, l->self, &actions, NULL, (char *const *)(uintptr_t)words,
-				environ);
-	(void)posix_spawn_file_actions_destroy(&actions);
-	if (r != 0)
-		return err_set(err, r, "cannot start %s", l->self);
-	while (waitpid(pid, ret_status, 0) < 0)
-		if (errno != EINTR)
-			return err_set(err, errno, "cannot wait for a run");
+		if (n < 0 || n >= OWN_BYTES)
+			return err_set(err, ENAMETOOLONG, "cannot work in %s", l->dir);
+	}
 	return 0;
 }
 
@@ -132,13 +118,12 @@ static size_t append_words(const char **words, size_t n, const char *const *more
 }
 
 /* The command as it shall be run under the policy that lies in our folder. */
-static int make_words(const struct learner *l, json_t *policy, struct own_paths *own,
-		      const char *words[WORDS_MAX])
+static int make_words(const struct learner *l, json_t *policy, const char *words[WORDS_MAX])
 {
 	const char *mode = text_at(json_object_get(policy, "workspace"), "mode");
-	const char *const engine[] = {l->self,	   "exec",     "--policy",
-				      own->policy, "--result", own->result};
-	const char *const session[] = {"--sessions", own->sessions, "--session", "new"};
+	const char *const engine[] = {l->spawner.self,	  "exec",     "--policy",
+				      l->own[OWN_POLICY], "--result", l->own[OWN_RESULT]};
+	const char *const session[] = {"--sessions", l->own[OWN_SESSIONS], "--session", "new"};
 	size_t n = append_words(words, 0, engine, ARRAY_SIZE(engine));
 
 	if (strcmp(mode, "overlay") == 0)
@@ -159,28 +144,23 @@ static int make_words(const struct learner *l, json_t *policy, struct own_paths 
 /* One run under @policy. @ret: its result object. */
 static int run_once(struct learner *l, json_t *policy, json_t **ret, struct err *err)
 {
-	struct own_paths own;
 	const char *words[WORDS_MAX];
 	struct stat st;
 	int status = 0;
-	int r = -ENAMETOOLONG;
+	int r;
 
-	if (own_path(l, LEARN_NAME ".json", own.policy) == 0 &&
-	    own_path(l, "result.json", own.result) == 0 &&
-	    own_path(l, "sessions", own.sessions) == 0)
-		r = make_words(l, policy, &own, words);
-	if (r < 0)
-		return err_set(err, -r, "the command has too many words");
-	r = write_json(own.policy, policy, err);
-	(void)unlink(own.result);
+	if (make_words(l, policy, words) < 0)
+		return err_set(err, E2BIG, "the command has too many words");
+	r = write_json(l->own[OWN_POLICY], policy, err);
+	(void)unlink(l->own[OWN_RESULT]);
 	l->runs++;
 	if (r == 0)
-		r = spawn_self(l, words, NULL, &status, err);
+		r = spawn_self(&l->spawner, words, NULL, &status, err);
 	if (r < 0)
 		return r;
-	if (stat(own.result, &st) < 0 || st.st_size == 0)
+	if (stat(l->own[OWN_RESULT], &st) < 0 || st.st_size == 0)
 		return err_set(err, 0, "a run was not begun; --verbose shows why");
-	*ret = read_json(own.result, err);
+	*ret = read_json(l->own[OWN_RESULT], err);
 	return *ret ? 0 : -EINVAL;
 }
 
@@ -260,20 +240,17 @@ static int add_fragment(struct grants *grants, json_t *fragment, const char *ope
 /* What of the base policy has to be known before anything is run under it. */
 static int read_base(struct learner *l, struct err *err)
 {
-	char output[OWN_BYTES];
-	const char *const words[] = {l->self, "policy", "show", l->base, "--json", NULL};
+	const char *const words[] = {l->spawner.self, "policy", "show", l->base, "--json", NULL};
 	json_t *shown = NULL;
 	json_t *variable;
 	int status = 0;
 	size_t i;
-	int r = own_path(l, "base.json", output);
+	int r = spawn_self(&l->spawner, words, l->own[OWN_BASE], &status, err);
 
-	if (r == 0)
-		r = spawn_self(l, words, output, &status, err);
 	if (r == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
 		return err_set(err, 0, "policy %s cannot be read: toolcell policy check %s",
 			       l->base, l->base);
-	shown = r == 0 ? read_json(output, err) : NULL;
+	shown = r == 0 ? read_json(l->own[OWN_BASE], err) : NULL;
 	(void)snprintf(l->search, sizeof(l->search), "/usr/local/bin:/usr/bin:/bin");
 	json_array_foreach(json_object_get(shown, "environment.set"), i, variable)
 		if (strcmp(text_at(variable, "name"), "PATH") == 0 && *text_at(variable, "value"))
@@ -435,58 +412,60 @@ static int minimise(struct learner *l, struct err *err)
 	return 0;
 }
 
-/* Sessions are removed as their owner may; then our folder is bare. */
-static void clean(const struct learner *l)
+static void discard_sessions(const struct learner *l)
 {
-	static const char *const names[] = {LEARN_NAME ".json", "result.json", "base.json",
-					    "list.json"};
-	char sessions[OWN_BYTES];
-	char output[OWN_BYTES + 8];
-	const char *const list[] = {l->self,	  "sessions", "list", "--json",
-				    "--sessions", sessions,   NULL};
+	const char *sessions = l->own[OWN_SESSIONS];
+	const char *const list[] = {l->spawner.self, "sessions", "list", "--json",
+				    "--sessions",    sessions,	 NULL};
 	json_t *listed = NULL;
 	json_t *one;
 	int status;
 	size_t i;
 
-	if (own_path(l, "sessions", sessions) < 0 || own_path(l, "list.json", output) < 0)
-		return;
-	if (access(sessions, F_OK) == 0 && spawn_self(l, list, output, &status, NULL) == 0)
-		listed = read_json(output, NULL);
+	if (access(sessions, F_OK) == 0 &&
+	    spawn_self(&l->spawner, list, l->own[OWN_LIST], &status, NULL) == 0)
+		listed = read_json(l->own[OWN_LIST], NULL);
 	json_array_foreach(json_object_get(listed, "sessions"), i, one) {
-		const char *const discard[] =
-			{l->self,      "sessions", "discard",	       "--yes",
-			 "--sessions", sessions,   text_at(one, "id"), NULL};
+		const char *const discard[] = {l->spawner.self,	   "sessions",
+					       "discard",	   "--yes",
+					       "--sessions",	   sessions,
+					       text_at(one, "id"), NULL};
 
-		(void)!spawn_self(l, discard, "/dev/null", &status, NULL);
+		(void)!spawn_self(&l->spawner, discard, "/dev/null", &status, NULL);
 	}
 	json_decref(listed);
-	(void)snprintf(output, sizeof(output), "%s/.swept", sessions);
-	(void)unlink(output);
-	(void)rmdir(sessions);
-	for (i = 0; i < ARRAY_SIZE(names); i++)
-		if (own_path(l, names[i], output) == 0)
-			(void)unlink(output);
+}
+
+/* Sessions are removed as their owner may; then our folder is bare. */
+static void clean(const struct learner *l)
+{
+	if (!l->dir[0])
+		return;
+	spawn_undisturbed();
+	discard_sessions(l);
+	for (size_t i = OWN_COUNT; i-- > 0;) /* what lies in a folder before the folder */
+		(void)remove(l->own[i]);
 	if (rmdir(l->dir) < 0)
 		ui_line(UI_WARN, "note", "%s could not be removed", l->dir);
 }
 
 static int prepare(struct learner *l, const struct args *args, struct err *err)
 {
-	ssize_t n = readlink("/proc/self/exe", l->self, sizeof(l->self) - 1);
+	int r;
 
 	l->args = args;
 	l->base = args->base ? args->base : LEARN_BASE;
 	l->runs_max = LEARN_ROUNDS;
-	if (n <= 0)
-		return err_set(err, errno, "cannot find our own program");
-	l->self[n] = '\0';
+	l->spawner.verbose = args->verbose;
 	if (grants_init(&l->grants, getenv("HOME")) < 0)
 		return err_set(err, ENOMEM, "no memory for the policy");
 	l->grants.here = true;
-	if (scratch_make("toolcell-learn", l->dir, err) < 0)
-		return -err->num;
-	return read_base(l, err);
+	r = learn_check_output(args, err);
+	if (r == 0)
+		r = spawn_begin(&l->spawner, err);
+	if (r == 0)
+		r = make_folder(l, err);
+	return r < 0 ? r : read_base(l, err);
 }
 
 static int propose(struct learner *l, bool passes, const char *why, struct err *err)
@@ -529,8 +508,8 @@ int learn_run(const struct args *args)
 		r = propose(l, passes, why, &err);
 	if (r < 0)
 		ui_error(&err);
-	if (l->dir[0])
-		clean(l);
+	clean(l);
+	spawn_end();
 	grants_fini(&l->grants);
 	free(l);
 	return r < 0 ? CLI_REFUSED : passes ? CLI_OK : CLI_FAILED;

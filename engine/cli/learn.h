@@ -29,6 +29,12 @@ struct proposal {
  */
 MUST_USE int learn_print(const struct proposal *proposal, const struct args *args, struct err *err);
 
+/**
+ * learn_check_output - refuse an --output that learn_print() would refuse, before minutes are spent
+ * Return: 0 or -errno with @err filled.
+ */
+MUST_USE int learn_check_output(const struct args *args, struct err *err);
+
 /** learn_run - `policy learn -- COMMAND`.  Return: an exit code. */
 int learn_run(const struct args *args);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -131,6 +132,22 @@ static json_t *proposal_json(const struct proposal *p)
 			 (json_int_t)p->grants->closed);
 }
 
+static int refuse_output(const struct args *args, int num, struct err *err)
+{
+	return err_set(err, num, "cannot write %s%s", args->output,
+		       num == EEXIST ? ": it is there already (--force replaces it)" : "");
+}
+
+/* What happens to the file in the meantime, open_output() sees. */
+int learn_check_output(const struct args *args, struct err *err)
+{
+	struct stat st;
+
+	if (!args->output || args->force || lstat(args->output, &st) < 0)
+		return 0;
+	return refuse_output(args, EEXIST, err);
+}
+
 /* A new file, unless the person says otherwise; never through a link. */
 static int open_output(const struct args *args, struct err *err)
 {
@@ -140,10 +157,7 @@ static int open_output(const struct args *args, struct err *err)
 	if (!args->output)
 		return STDOUT_FILENO;
 	fd = open(args->output, flags, 0644);
-	if (fd >= 0)
-		return fd;
-	return err_set(err, errno, "cannot write %s%s", args->output,
-		       errno == EEXIST ? ": it is there already (--force replaces it)" : "");
+	return fd >= 0 ? fd : refuse_output(args, errno, err);
 }
 
 static int write_policy(json_t *json, const struct args *args, struct err *err)

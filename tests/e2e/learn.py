@@ -4,11 +4,13 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from harness import TOP, CellTest, main, toolcell_temporaries
+from harness import TOOLCELL, TOP, CellTest, eventually, main, sleepers, toolcell_temporaries
 
 sys.path.insert(0, str(TOP / "tests" / "demo"))
 import drive  # noqa: E402 (the repairs of the demo crate)
@@ -110,12 +112,34 @@ class Learn(CellTest):
         done = self.run_toolcell("policy", "learn", "--workspace", self.workspace, "--output", out, "--", "true")
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("--force replaces it", done.stderr)
+        self.assertNotIn("1: ok", done.stderr, "said before the command is run, not after")
         self.assertEqual(out.read_text(), "mine")
         out.unlink()
         target = self.place("target", "mine")
         out.symlink_to(target)
         self.run_toolcell("policy", "learn", "--workspace", self.workspace, "--force", "--output", out, "--", "true")
         self.assertEqual(target.read_text(), "mine", "nothing is written through a link")
+
+    def interrupt(self, signum, whole_group):
+        """A signal in the middle of a run that would last, and how `learn` ended of it."""
+        before = toolcell_temporaries()
+        command = ("sh", "-c", f"cat {self.place('needed')} && exec sleep 40")
+        learn = subprocess.Popen([TOOLCELL, "policy", "learn", "--workspace", self.workspace, "--", *command],
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                                 preexec_fn=lambda: signal.signal(signum, signal.SIG_DFL))
+        self.addCleanup(learn.kill)
+        self.assertTrue(eventually(lambda: sleepers(learn), seconds=20), "the command runs")
+        (os.killpg if whole_group else os.kill)(learn.pid, signum)
+        out, err = learn.communicate(timeout=20)
+        self.assertEqual((learn.returncode, out), (-signum, ""), err)
+        self.assertIn("stopped by a signal", err)
+        self.assertEqual({t for t in toolcell_temporaries() - before if "learn" in t}, set(), "nothing is left behind")
+
+    def test_ctrl_c_ends_the_run_and_leaves_nothing(self):
+        self.interrupt(signal.SIGINT, True)
+
+    def test_a_signal_to_learn_alone_ends_the_run_too(self):
+        self.interrupt(signal.SIGTERM, False)
 
     def test_a_base_that_keeps_the_workspace_read_only(self):
         needed = self.place("needed", "x")
