@@ -270,8 +270,8 @@ static NORETURN void wait_for_end(struct init *in)
 			handle_signal(in);
 		watch_hear(&in->watch, fds[2].revents);
 		watch_tick(&in->watch);
-		/* At every tick again: somebody may have been unborn at the last. */
-		if (quota_look(&in->quota))
+		/* Again and again: somebody may have been unborn at the last. */
+		if (quota_tick(&in->quota))
 			summary_kill();
 	}
 }

@@ -24,6 +24,7 @@ struct quota {
 	struct quota_use start;	 /* and when the call began */
 	struct quota_use held;	 /* by the layers at the last walk; 0 before one */
 	uint64_t next_ns;	 /* CLOCK_MONOTONIC: no walk before this */
+	uint64_t looked_ns;	 /* when quota_tick looked last */
 	uint64_t due_ns;	 /* a walk even if the file system has not grown */
 	bool over;
 };
@@ -35,8 +36,11 @@ struct quota {
 void quota_begin(struct quota *q, const struct changes_source *source,
 		 const struct image_limits *limits);
 
-/** quota_look - at every tick.  Return: whether the layers hold more than they may. */
+/** quota_look - Return: whether the layers hold more than they may. */
 bool quota_look(struct quota *q);
+
+/** quota_tick - as quota_look, which is asked at most every QUOTA_TICK_MS; else what it said last */
+bool quota_tick(struct quota *q);
 
 /** quota_look_last - when the tool has ended: as quota_look, whenever the last walk was */
 bool quota_look_last(struct quota *q);

@@ -85,3 +85,22 @@ Test(quota, a_session_that_is_over_may_shrink)
 	quota.due_ns = 0;
 	cr_expect(!quota_look(&quota));
 }
+
+Test(quota, a_tick_looks_once_in_a_while)
+{
+	quota_begin(&quota, &source, &limits);
+	cr_expect(!quota_tick(&quota));
+	put_bytes("a", 6 << 20);
+	quota.looked_ns = UINT64_MAX / 2;
+	cr_expect(!quota_tick(&quota), "it has just looked");
+	quota.looked_ns = 0;
+	cr_expect(quota_tick(&quota));
+	quota.looked_ns = UINT64_MAX / 2;
+	cr_expect(quota_tick(&quota), "and what was found stays");
+}
+
+Test(quota, a_tick_finds_nothing_without_layers)
+{
+	quota_begin(&quota, NULL, &limits);
+	cr_expect(!quota_tick(&quota));
+}
