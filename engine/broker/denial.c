@@ -13,9 +13,11 @@
 #include "base/text.h"
 #include "broker/denial.h"
 
+#define SHELL_SIGNAL_BASE 128
+
 static const struct limit_row {
 	uint32_t cause;	 /* that says so by itself */
-	int signal;	 /* ... or that the tool died of; 0: none */
+	int signal;	 /* ... or that the tool died of, or its child; 0: none */
 	size_t count_at; /* ... or that counts in frame_usage; SIZE_MAX: none */
 	size_t value_at; /* in image_limits; SIZE_MAX: none */
 	size_t use_at;	 /* in frame_usage; SIZE_MAX: none */
@@ -122,6 +124,17 @@ static uint64_t field(const void *record, size_t at)
 	return value;
 }
 
+/*
+ * Of a signal, or with what a shell says of a program of its own that did (POSIX, XCU 2.8.2; bash and dash:
+ * 128 and the signal): init sees only the end of the shell.
+ */
+static bool died_of(const struct frame_ended *ended, int signal)
+{
+	if (ended->cause == FRAME_CAUSE_EXIT)
+		return ended->exit_code == SHELL_SIGNAL_BASE + signal;
+	return ended->cause == FRAME_CAUSE_SIGNAL && ended->signal == signal;
+}
+
 static uint64_t count_of(const struct limit_row *row, const struct frame_ended *ended)
 {
 	uint64_t count = row->count_at == SIZE_MAX ? 0 : field(&ended->usage, row->count_at);
@@ -130,8 +143,7 @@ static uint64_t count_of(const struct limit_row *row, const struct frame_ended *
 		return count;
 	if (ended->cause == row->cause)
 		return 1;
-	return row->signal != 0 && ended->cause == FRAME_CAUSE_SIGNAL &&
-	       ended->signal == row->signal;
+	return row->signal != 0 && died_of(ended, row->signal);
 }
 
 static uint64_t use_of(const struct limit_row *row, const struct frame_ended *ended,

@@ -96,6 +96,15 @@ class Bombs(CellTest):
         self.assertEnded(result, "stopped", "disk_limit")
         self.assertLimitDenied(result, "file size", 1 << 20)
 
+    def test_a_child_of_a_shell_that_met_a_limit_is_told_of(self):
+        """The shell ends by itself; its exit code says what its child died of."""
+        engine = self.bounded(file_size="1MiB", wall="30s")
+        result = engine.bash("head -c 5000000 /dev/zero > big; exit $?")
+        self.assertEnded(result, "failed", "exit")
+        self.assertLimitDenied(result, "file size", 1 << 20)
+        self.assertEqual([d["relevance"] for d in result["denials"]], ["possible"])
+        self.assertEqual(engine.bash("exit 150")["denials"], [])
+
     def test_open_files_are_bounded(self):
         engine = self.bounded(open_files=64, wall="30s")
         self.assertEqual(engine.bash("ulimit -Sn; ulimit -Hn")["stdout"]["text"].split(), ["64", "64"])
