@@ -427,17 +427,29 @@ static int judge_change(struct judged *j)
 	return judge_readonly(j, fd, &o, NULL);
 }
 
+/* The mount comes before the name, as in the kernel: whether that is there is no matter on a read-only one. */
+static int judge_entry(struct judged *j, int folder, const struct object *o, const char *name)
+{
+	int num = folder >= 0 ? judge_readonly(j, folder, o, name) : 0;
+
+	if (num != 0)
+		return num;
+	CLEANUP(fd_closep) int fd = open_object(o);
+
+	return fd == -ENOENT ? judge_missing(j, o) : 0;
+}
+
 static int judge_remove(struct judged *j)
 {
-	struct object o;
+	static struct object o;
+	static char path[PATH_MAX];
+	const char *name = NULL;
 
 	if (!take_path(j, j->call->dir, j->call->path, &o))
 		return 0;
-	CLEANUP(fd_closep) int fd = open_object(&o);
+	CLEANUP(fd_closep) int folder = open_folder(&o, path, &name);
 
-	if (fd < 0)
-		return fd == -ENOENT ? judge_missing(j, &o) : 0;
-	return judge_folder(j, &o);
+	return judge_entry(j, folder, &o, name);
 }
 
 static bool take_other(struct judged *j, struct object *o)
@@ -479,13 +491,7 @@ static int judge_rename(struct judged *j)
 
 	if (to < 0)
 		return judge_no_folder(j, &new, to);
-	if (!is_same_mount(from, to))
-		return 0;
-	CLEANUP(fd_closep) int fd = open_object(&old);
-
-	if (fd < 0)
-		return fd == -ENOENT ? judge_missing(j, &old) : 0;
-	return judge_readonly(j, from, &old, name);
+	return is_same_mount(from, to) ? judge_entry(j, from, &old, name) : 0;
 }
 
 /* The old name is looked up first. */
