@@ -8,10 +8,12 @@
  *	     -> read-only?   --the mount of the object, or of its folder--> RECORD_READONLY, EROFS
  *	     -> no programs? --the mount--> RECORD_NOEXEC, EACCES
  *
- * Whatever cannot be told - memory that cannot be read, a link of /proc, a folder outside of the tree -
- * is left to the kernel. So is what it refuses for another reason first, in its own order of checks: EEXIST,
- * EISDIR, EXDEV, by which programs steer. Nothing is refused here that the kernel would do, and nothing
- * with another error; tests/unit/init/judge.c holds every call against it.
+ * Whatever cannot be told - memory that cannot be read, a link of /proc, a folder outside of the tree
+ * - is left to the kernel. So is what it refuses for another reason first, in its own order of checks:
+ * EEXIST, EISDIR, EXDEV, by which programs steer, or EINVAL (senseless.c). Nothing is refused here that
+ * the kernel would do, and nothing with another error - but where memory that is no path makes no sense
+ * (times, the name of an attribute), which may change under whoever looks. judge_kernel.c of the unit
+ * tests holds every call against it.
  */
 #include "init/judge.h"
 
@@ -26,11 +28,13 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "init/look.h"
+#include "init/senseless.h"
 
 #define OPENERS_SHARE 8U
 #define DEPTH_MAX 32U  /* of what is missing below the deepest folder that is there */
@@ -317,16 +321,6 @@ static bool ends_with_slash(const struct object *o)
 	return o->raw[strlen(o->raw) - 1] == '/';
 }
 
-/* Refused before anything is looked at: EINVAL. */
-static bool are_nonsense(int flags)
-{
-	static const int nameless = O_TMPFILE & ~O_DIRECTORY;
-
-	if (flags & nameless)
-		return !(flags & O_DIRECTORY) || (flags & O_CREAT) || !(flags & O_ACCMODE);
-	return (flags & O_CREAT) && (flags & O_DIRECTORY);
-}
-
 static int open_flags(const struct judged *j)
 {
 	return j->call->flags == OBSERVED_NO_ARG ? O_CREAT | O_WRONLY | O_TRUNC /* creat(2) */
@@ -355,7 +349,7 @@ static int judge_open(struct judged *j)
 	o.nofollow = flags & O_NOFOLLOW;
 	if (flags & O_PATH)
 		return judge_missing(j, &o);
-	if (are_nonsense(flags) || ((flags & O_CREAT) && ends_with_slash(&o)))
+	if ((flags & O_CREAT) && ends_with_slash(&o))
 		return 0;
 	if (!(flags & (O_ACCMODE | O_TRUNC | O_CREAT)))
 		return judge_missing(j, &o);
@@ -427,7 +421,7 @@ static int judge_change(struct judged *j)
 	return judge_readonly(j, fd, &o, NULL);
 }
 
-/* The mount comes before the name, as in the kernel: whether that is there is no matter on a read-only one. */
+/* As in the kernel the mount comes before the name: on a read-only one it may be missing as well. */
 static int judge_entry(struct judged *j, int folder, const struct object *o, const char *name)
 {
 	int num = folder >= 0 ? judge_readonly(j, folder, o, name) : 0;
@@ -494,18 +488,24 @@ static int judge_rename(struct judged *j)
 	return is_same_mount(from, to) ? judge_entry(j, from, &old, name) : 0;
 }
 
-/* The old name is looked up first. */
+static bool asks_to_follow(const struct judged *j)
+{
+	return j->call->nr == SYS_linkat && (argument(j, 4) & AT_SYMLINK_FOLLOW);
+}
+
+/* The old name is looked up first; a link itself is linked, but for who asks to follow it. */
 static int judge_link(struct judged *j)
 {
 	static struct object old;
 
-	if (take_other(j, &old)) {
-		CLEANUP(fd_closep) int fd = open_object(&old);
+	if (!take_other(j, &old))
+		return 0;
+	old.nofollow = !asks_to_follow(j);
+	CLEANUP(fd_closep) int fd = open_object(&old);
 
-		if (fd < 0)
-			return fd == -ENOENT ? judge_missing(j, &old) : 0;
-	}
-	return j->unseen ? 0 : judge_make(j);
+	if (fd < 0)
+		return fd == -ENOENT ? judge_missing(j, &old) : 0;
+	return judge_make(j);
 }
 
 static int judge_look(struct judged *j)
@@ -685,8 +685,11 @@ static bool folders_hold(const struct judged *j)
 
 int judge_call(struct judged *j)
 {
-	int num = judges[j->call->kind](j);
+	int num;
 
+	if (senseless_is(&j->notif->data))
+		return 0;
+	num = judges[j->call->kind](j);
 	if (num != 0 && !folders_hold(j)) {
 		*j->entry = (struct record_entry){0};
 		num = 0;

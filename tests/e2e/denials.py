@@ -93,6 +93,13 @@ class Table(Denied):
             ("truncate -s 0 /usr/bin/env", dict(object="/usr/bin/env", errno="EROFS")),
             ("touch -d 2001-01-01 -c /usr/bin/env", dict(object="/usr/bin/env", errno="EROFS")),
             ("mkfifo /usr/fifo", dict(operation="make a node", object="/usr/fifo", errno="EROFS")),
+            # the mount comes before the name, also where that is hidden
+            (py("""
+                import os
+                os.unlink("/usr/none")"""), dict(operation="remove", object="/usr/none", errno="EROFS")),
+            (py("""
+                import os
+                os.rename("/etc/shadow", "/etc/none")"""), dict(operation="rename", object="/etc/shadow", errno="EROFS")),
         )
 
     def test_where_a_link_or_a_relative_path_leads(self):
