@@ -1,7 +1,7 @@
 /*
- * Theory of operation: a row for each argument that the kernel looks at before it walks a path. What
- * is asked is only whether init may say that the path is why a call fails. So a flag that older kernels
- * do not take has no bit here: whoever uses it is answered by the kernel itself.
+ * Theory of operation: a row for each argument that the kernel looks at before it walks a path.
+ * What is asked is only whether init may say that the path is why a call fails. So a flag that
+ * older kernels do not take has no bit here: whoever uses it is answered by the kernel itself.
  */
 #include "init/senseless.h"
 

@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -98,7 +99,8 @@ static void begin(void (*run)(void))
 
 	child = fork();
 	if (child == 0) {
-		if (privilege_no_new() < 0 ||
+		/* A case that fails leaves nobody behind who waits for an answer. */
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || privilege_no_new() < 0 ||
 		    privilege_filter_listen(watched, ARRAY_SIZE(watched), &listener) < 0)
 			listener = -1;
 		tell(listener);
@@ -208,6 +210,36 @@ Test(watch, a_caller_that_is_killed_while_it_waits_leaves_no_trace_and_no_harm)
 		watch_hear(&watch, fd.revents);
 	}
 	cr_expect_eq(watch.listener, -1);
+}
+
+static void one_refused(void)
+{
+	tell(syscall(SYS_getppid));
+}
+
+/* POLLERR is what the kernel's own wait for a lock says when it is interrupted, by a freezer say. */
+Test(watch, a_poll_that_was_interrupted_closes_no_listener)
+{
+	begin(one_refused);
+	watch_hear(&watch, POLLERR);
+	cr_assert_geq(watch.listener, 0, "init listens on");
+	watch_hear(&watch, POLLIN | POLLERR);
+	cr_assert_geq(watch.listener, 0);
+	listen_to_the_end();
+	cr_expect_eq(heard(), EPERM, "the call was answered");
+	cr_expect_eq(record->n, 1);
+}
+
+Test(watch, a_listener_that_nobody_can_ask_is_let_go)
+{
+	static const short revents[] = {POLLHUP, POLLHUP | POLLERR, POLLNVAL};
+
+	for (size_t i = 0; i < ARRAY_SIZE(revents); i++) {
+		watch.listener = fcntl(told[0], F_DUPFD_CLOEXEC, 3);
+		cr_assert_geq(watch.listener, 0);
+		watch_hear(&watch, revents[i]);
+		cr_expect_eq(watch.listener, -1, "row %zu", i);
+	}
 }
 
 Test(watch, a_strict_program_that_is_none_refuses)
