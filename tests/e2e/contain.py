@@ -12,6 +12,46 @@ from harness import ROOT, CellTest, eventually, main
 
 SECRET = "e2e-secret-that-must-not-leak"
 
+# Asks for listeners of seccomp(2) with its flags as arguments, and prints what each got. "race SECONDS [sync]": in
+# four processes that are there when init ends, against a thread that puts filters on all others or alone; what is no
+# EBUSY is printed.
+LISTENERS = r"""
+import ctypes, errno, os, platform, sys, threading, time
+
+class Insn(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_uint16), ("jt", ctypes.c_uint8), ("jf", ctypes.c_uint8), ("k", ctypes.c_uint32)]
+
+class Program(ctypes.Structure):
+    _fields_ = [("len", ctypes.c_uint16), ("filter", ctypes.POINTER(Insn))]
+
+allow = Program(1, ctypes.pointer(Insn(6, 0, 0, 0x7fff0000)))
+libc = ctypes.CDLL(None, use_errno=True)
+number = 317 if platform.machine() == "x86_64" else 277
+
+def install(flags):
+    r = libc.syscall(number, 1, flags, ctypes.byref(allow))
+    return "open" if r >= 0 else errno.errorcode[ctypes.get_errno()]
+
+def synchronise():
+    for _ in range(1000):
+        install(1)
+
+def race():
+    if sys.argv[3:]:
+        threading.Thread(target=synchronise, daemon=True).start()
+    while True:
+        got = install(0x8)
+        if got != "EBUSY":
+            os.write(1, f"{got}\n".encode())
+
+if sys.argv[1] == "race":
+    if any(os.fork() == 0 for _ in range(4)):
+        race()
+    time.sleep(float(sys.argv[2]))
+    os._exit(0)
+print(*[install(int(flags, 16)) for flags in sys.argv[1:]])
+"""
+
 
 class Inside(CellTest):
     """One shell command each; what it prints is the verdict."""
@@ -45,6 +85,28 @@ class Privilege(Inside):
         status = self.status()
         self.assertEqual(status["NoNewPrivs"], "1")
         self.assertEqual(status["Seccomp"], "2")
+
+    def listeners(self, *words, **sections):
+        self.write("listeners.py", LISTENERS)
+        result = self.engine(policy=self.policy(**sections)).bash("exec python3 listeners.py " + " ".join(words))
+        self.assertOk(result)
+        return result["stdout"]["text"].split()
+
+    def test_nobody_listens_to_a_filter_but_init(self):
+        for level in ("refused", "opens", "lookups"):
+            with self.subTest(level=level):
+                # alone, with TSYNC, without dying of a signal; behind a filter of its own, which it may have
+                got = self.listeners("8", "19", "28", "0", "8", "1", "19", denials={"observe": level})
+                self.assertEqual(got, ["EBUSY", "EBUSY", "EBUSY", "open", "EBUSY", "open", "EBUSY"])
+
+    def test_where_nobody_observes_a_tool_may_listen_to_itself(self):
+        self.assertEqual(self.listeners("8", "8", denials={"observe": "nothing"}), ["open", "EBUSY"])
+
+    def test_nobody_listens_while_init_ends(self):
+        """Its listener is closed before what it leaves behind is killed; without changes to look at it ends at once."""
+        for words in (("0.1",), ("0.2",), ("0.3",), ("0.4", "sync")) * 3:
+            with self.subTest(words=words):
+                self.assertEqual(self.listeners("race", *words, workspace={"mode": "readonly"}), [])
 
     def test_no_supplementary_groups(self):
         groups = self.status()["Groups"].split()

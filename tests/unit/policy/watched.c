@@ -163,29 +163,40 @@ static void compile(struct pair *pair, const struct policy *policy)
 	}
 }
 
-static void hold_policy(const char *name, uint32_t net, uint32_t arch, uint32_t audit)
+static void compile_named(struct pair *pair)
 {
 	static const char *const dirs[] = {POLICIES_DIR, NULL};
-	static const int odd[] = {-1,	     0x40000000, 0x40000001, 0x40000101,
-				  INT32_MAX, INT32_MIN,	 9999};
 	struct policy_inputs *inputs = calloc(1, sizeof(*inputs));
 	struct policy policy;
-	struct pair pair = {.policy = name, .net = net, .arch = arch};
 	struct err err = {0};
 
-	cr_assert_eq(policy_load(name, dirs, inputs, &policy, &err), 0, "%s", err.text);
+	cr_assert_eq(policy_load(pair->policy, dirs, inputs, &policy, &err), 0, "%s", err.text);
 	policy_inputs_fini(inputs);
 	free(inputs);
-	compile(&pair, &policy);
+	compile(pair, &policy);
+	policy_fini(&policy);
+}
+
+static void free_programs(struct pair *pair)
+{
+	for (int level = 0; level < IMAGE_OBSERVE_N; level++)
+		free(pair->by_level[level].insns);
+}
+
+static void hold_policy(const char *name, uint32_t net, uint32_t arch, uint32_t audit)
+{
+	static const int odd[] = {-1,	     0x40000000, 0x40000001, 0x40000101,
+				  INT32_MAX, INT32_MIN,	 9999};
+	struct pair pair = {.policy = name, .net = net, .arch = arch};
+
+	compile_named(&pair);
 	for (unsigned int nr = 0; nr < LAST_NUMBER; nr++)
 		hold_number(&pair, (int)nr, audit);
 	for (size_t i = 0; i < ARRAY_SIZE(odd); i++)
 		hold_number(&pair, odd[i], audit);
 	/* Another architecture's numbers are killed by both. */
 	hold_number(&pair, 1, AUDIT_ARCH_I386);
-	for (int level = 0; level < IMAGE_OBSERVE_N; level++)
-		free(pair.by_level[level].insns);
-	policy_fini(&policy);
+	free_programs(&pair);
 }
 
 TestSuite(watched, .timeout = 300);
@@ -202,4 +213,57 @@ Test(watched, never_parts_from_the_strict_program_on_aarch64)
 	for (size_t i = 0; i < ARRAY_SIZE(policies); i++)
 		for (uint32_t net = 0; net < IMAGE_NET_N; net++)
 			hold_policy(policies[i], net, SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64);
+}
+
+static const struct {
+	uint64_t operation;
+	uint64_t flags;
+	bool listens;
+} filters[] = {
+	{SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, true},
+	{SECCOMP_SET_MODE_FILTER,
+	 SECCOMP_FILTER_FLAG_NEW_LISTENER | SECCOMP_FILTER_FLAG_TSYNC |
+		 SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+	 true},
+	{SECCOMP_SET_MODE_FILTER, UINT32_MAX, true},
+	/* The kernel reads the lower halves. */
+	{0xdead00000000 | SECCOMP_SET_MODE_FILTER,
+	 0xbeef00000000 | SECCOMP_FILTER_FLAG_NEW_LISTENER, true},
+	{SECCOMP_SET_MODE_FILTER, 0, false},
+	{SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, false},
+	{SECCOMP_SET_MODE_FILTER, (uint64_t)SECCOMP_FILTER_FLAG_NEW_LISTENER << 32, false},
+	{SECCOMP_SET_MODE_STRICT, SECCOMP_FILTER_FLAG_NEW_LISTENER, false},
+	{SECCOMP_GET_ACTION_AVAIL, SECCOMP_FILTER_FLAG_NEW_LISTENER, false},
+};
+
+static void hold_listeners(const char *policy, uint32_t arch, uint32_t audit)
+{
+	struct pair pair = {.policy = policy, .net = IMAGE_NET_NONE, .arch = arch};
+
+	compile_named(&pair);
+	for (size_t i = 0; i < ARRAY_SIZE(filters); i++)
+		for (int level = 0; level < IMAGE_OBSERVE_N; level++) {
+			const struct seccomp_data data = {
+				.nr = seccomp_syscall_resolve_name_arch(arch, "seccomp"),
+				.arch = audit,
+				.args = {filters[i].operation, filters[i].flags},
+			};
+			bool own = filters[i].listens && level != IMAGE_OBSERVE_NOTHING;
+
+			cr_expect_eq(verdict_of(&pair.by_level[level], &data),
+				     own ? SECCOMP_RET_ERRNO | EBUSY : SECCOMP_RET_ALLOW,
+				     "%s, arch %#x, row %zu, level %d", policy, arch, i, level);
+		}
+	free_programs(&pair);
+}
+
+/* Those that let a tool have filters of its own, which the values above hardly ever say in full. */
+Test(watched, lets_nobody_listen_but_init)
+{
+	static const char *const having[] = {"base/build", "rust-engineer"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(having); i++) {
+		hold_listeners(having[i], SCMP_ARCH_X86_64, AUDIT_ARCH_X86_64);
+		hold_listeners(having[i], SCMP_ARCH_AARCH64, AUDIT_ARCH_AARCH64);
+	}
 }
