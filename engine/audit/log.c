@@ -5,6 +5,11 @@
  *
  *	lock -> look at the end -> [gap, torn, new file] -> line -> [fdatasync] -> unlock
  *
+ * When fdatasync(2) fails, all that this lock has seen written is taken back, the gap included. The kernel
+ * tells of a failed write once for each descriptor and then takes the pages for clean, so a second
+ * fdatasync proves nothing about them: the file is opened anew, and only a line that is written and synced
+ * then counts.
+ *
  * A write that is cut short (a full disk) is taken back by truncation to where it began, as nobody has
  * been told of it. What a crash has left without a newline stays as evidence: the next line begins behind
  * a newline and is of kind "torn", with the fragment's length and hash.
@@ -228,6 +233,7 @@ static int write_whole(struct audit_log *log, const struct buf *text, struct err
 	}
 	if (done == text->len) {
 		log->size += (off_t)done;
+		log->unsynced = true;
 		return 0;
 	}
 	num = errno;
@@ -235,6 +241,34 @@ static int write_whole(struct audit_log *log, const struct buf *text, struct err
 	if (done > 0 && ftruncate(log->file, log->size) < 0)
 		fd_closep(&log->file);
 	return err_set(err, num, "cannot write to the audit log");
+}
+
+/* Everything since begin_append: nobody has been told that it is in the log. */
+static void take_back(struct audit_log *log)
+{
+	const struct audit_mark *begin = &log->begin;
+	bool same = log->dev == begin->dev && log->ino == begin->ino;
+
+	/* Where even that fails, a line stays that is said to be lost; its chain holds. */
+	(void)!ftruncate(log->file, same ? begin->size : 0);
+	fd_closep(&log->file);
+	log->lost = begin->lost;
+	log->unsynced = false;
+}
+
+static int sync_log(struct audit_log *log, struct err *err)
+{
+	int num;
+
+	if (!log->options.sync || !log->unsynced || log->file < 0)
+		return 0;
+	if (fdatasync(log->file) == 0) {
+		log->unsynced = false;
+		return 0;
+	}
+	num = errno;
+	take_back(log);
+	return err_set(err, num, "cannot make the audit log durable");
 }
 
 static int put_line(struct audit_log *log, enum audit_kind kind, const char *record, size_t len,
@@ -338,14 +372,16 @@ static int close_full(struct audit_log *log, struct err *err)
 	ssize_t n = numbers ? audit_files(log->dir, numbers) : -ENOMEM;
 	uint64_t number = n > 0 ? numbers[n - 1] + 1 : 1;
 	char name[AUDIT_NAME_BYTES];
+	int r;
 
 	free(numbers);
 	if (n < 0)
 		return err_set(err, (int)-n, "cannot list the audit log");
 	if (number > AUDIT_NUMBER_MAX)
 		return err_set(err, EFBIG, "the audit log has no number left for a file");
-	if (log->options.sync && fdatasync(log->file) < 0)
-		return err_set(err, errno, "cannot make the audit log durable");
+	r = sync_log(log, err);
+	if (r < 0)
+		return r;
 	if (renameat(log->dir, AUDIT_FILE, log->dir, audit_file_name(number, name)) < 0)
 		return err_set(err, errno, "cannot close a full file of the audit log");
 	fd_closep(&log->file);
@@ -388,22 +424,32 @@ static int lock_log(const struct audit_log *log, struct err *err)
 	return 0;
 }
 
+static int begin_append(struct audit_log *log, struct err *err)
+{
+	int r = find_end(log, err);
+
+	log->begin = (struct audit_mark){log->dev, log->ino, log->size, log->lost};
+	return r;
+}
+
+/* @record: NULL for nothing but what is due */
 static int append(struct audit_log *log, enum audit_kind kind, const char *record, size_t len,
 		  struct err *err)
 {
 	int r = lock_log(log, err);
+	int synced;
 
 	if (r < 0)
 		return r;
-	r = find_end(log, err);
+	r = begin_append(log, err);
 	if (r == 0)
 		r = put_due(log, len, err);
 	if (r == 0 && record)
 		r = put_line(log, kind, record, len, err);
-	if (r == 0 && record && log->options.sync && fdatasync(log->file) < 0)
-		r = err_set(err, errno, "cannot make the audit log durable");
+	/* Also of a gap whose line did not fit any more: it has been counted as told. */
+	synced = sync_log(log, r < 0 ? NULL : err);
 	(void)flock(log->lock, LOCK_UN);
-	return r;
+	return r < 0 ? r : synced;
 }
 
 void audit_log_lose(struct audit_log *log, int num)

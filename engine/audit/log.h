@@ -33,6 +33,14 @@ struct audit_log_options {
 	bool sync;	       /* fdatasync(2) behind each line */
 };
 
+/* Where the file and its gap stood before something was written. */
+struct audit_mark {
+	dev_t dev;
+	ino_t ino;
+	off_t size;
+	uint64_t lost;
+};
+
 struct audit_log {
 	struct audit_log_options options;
 	char engine[AUDIT_ENGINE_BYTES];
@@ -52,6 +60,8 @@ struct audit_log {
 	uint64_t lost;
 	int64_t lost_since_us;
 	int lost_num;
+	bool unsynced; /* something was written since the last fdatasync(2) */
+	struct audit_mark begin;
 };
 
 #define AUDIT_LOG_NONE ((struct audit_log){.dir = -1, .lock = -1, .file = -1})
@@ -71,15 +81,16 @@ void audit_log_close(struct audit_log *log);
  * audit_log_append - one line, whole or not at all
  * @record: as of audit_record_is_sane; another one is -EINVAL and does not count as lost
  *
- * What could not be written counts as lost; the next line that can be is preceded by a "gap" that says
- * how many. A line that another writer left torn is closed and said first.
+ * What could not be written, or not be synced where that is wanted, counts as lost and is taken back;
+ * the next line that can be is preceded by a "gap" that says how many. A line that another writer left
+ * torn is closed and said first.
  * Return: 0 or -errno with @err.
  */
 MUST_USE int audit_log_append(struct audit_log *log, enum audit_kind kind, const char *record,
 			      size_t len, struct err *err);
 
 /**
- * audit_log_probe - whether writing works: writes what is due, if anything is
+ * audit_log_probe - whether writing works: writes what is due, if anything is, and syncs it
  * When records have been lost, there must be room for the longest line again.
  */
 MUST_USE int audit_log_probe(struct audit_log *log, struct err *err);

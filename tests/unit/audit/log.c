@@ -11,6 +11,7 @@
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,19 @@
 static char folder[] = "/tmp/audit-log-XXXXXX";
 static int dir;
 static const struct audit_log_options plain = {.keep = 8};
+static const struct audit_log_options synced = {.keep = 8, .sync = true};
+
+/* In the place of the C library's: a disk that fails is not to be had otherwise. */
+static unsigned int failing_syncs;
+
+int fdatasync(int fd)
+{
+	if (failing_syncs == 0)
+		return (int)syscall(SYS_fdatasync, fd);
+	failing_syncs--;
+	errno = EIO;
+	return -1;
+}
 
 static void setup(void)
 {
@@ -290,6 +304,79 @@ Test(log, a_probe_writes_what_is_due_and_nothing_else)
 	cr_assert_eq(audit_log_probe(&log, &err), 0);
 	expect_whole(2);
 	audit_log_close(&log);
+}
+
+/* The kernel tells a descriptor once that writing back has failed; the next fdatasync(2) succeeds. */
+Test(log, a_failed_sync_is_lost_until_a_sync_has_worked)
+{
+	struct audit_log log = open_log(&synced);
+	char words[512];
+	struct audit_verdict v;
+	struct err err;
+
+	cr_assert_eq(put(&log), 0);
+	failing_syncs = 1;
+	cr_assert_eq(put(&log), -EIO);
+	expect_whole(2); /* log, call: what may not be on the disk is taken back */
+	for (int i = 0; i < 3; i++) {
+		failing_syncs = 1;
+		cr_assert_eq(audit_log_probe(&log, &err), -EIO);
+		cr_assert_eq(log.lost, 1);
+	}
+	expect_whole(2);
+	failing_syncs = 1;
+	cr_assert_eq(put(&log), -EIO);
+	cr_assert_eq(log.lost, 2);
+	cr_assert_eq(audit_log_probe(&log, &err), 0);
+	cr_assert_eq(log.lost, 0);
+	cr_assert_eq(put(&log), 0);
+	audit_log_close(&log);
+	v = verify(words);
+	cr_assert_eq(v.problems, 0, "%s", words);
+	cr_assert_eq(v.lost_records, 2);
+	cr_assert_eq(v.lines, 4); /* log, call, gap, call */
+}
+
+Test(log, a_log_whose_first_line_cannot_be_synced_does_not_open)
+{
+	struct audit_log log;
+	struct err err = {0};
+
+	failing_syncs = 1;
+	cr_assert_eq(audit_log_open(dir, &synced, NULL, &log, &err), -EIO);
+	cr_assert_not_null(strstr(err.text, "durable"), "%s", err.text);
+	log = open_log(&synced);
+	cr_assert_eq(put(&log), 0);
+	audit_log_close(&log);
+	expect_whole(2);
+}
+
+/* Wherever in a rotation it fails: the first lines of the new file are taken back, too. */
+Test(log, a_sync_that_fails_around_a_rotation_leaves_one_chain)
+{
+	const struct audit_log_options small = {.rotate_bytes = AUDIT_ROTATE_BYTES_MIN,
+						.keep = 8,
+						.sync = true};
+	struct audit_log log = open_log(&small);
+	static uint64_t numbers[AUDIT_FILES_MAX];
+	char words[512];
+	struct audit_verdict v;
+
+	while (audit_files(dir, numbers) == 0) {
+		failing_syncs = 1;
+		cr_assert_eq(put(&log), -EIO);
+		cr_assert_eq(put(&log), 0);
+	}
+	for (unsigned int n = 1; n < 3; n++) {
+		failing_syncs = n;
+		cr_assert_eq(put(&log), -EIO);
+		failing_syncs = 0;
+		cr_assert_eq(put(&log), 0);
+	}
+	audit_log_close(&log);
+	v = verify(words);
+	cr_assert_eq(v.problems, 0, "%s", words);
+	cr_assert_eq(v.gaps, v.lost_records);
 }
 
 Test(log, a_malformed_record_is_refused_and_leaves_nothing)
