@@ -2,8 +2,11 @@
  * Theory of operation: a line is written and read by the same table of fixed texts, byte by byte, so
  * there is one spelling of each line and a reader needs no JSON parser to follow the chain. The record
  * in the middle comes from a process that is not trusted with the log. All that is asked of it is that
- * it ends where it says that it ends: scan() walks over it with a stack of bits, one for each bracket
- * that is open.
+ * it ends where it says that it ends: object_len() walks over it with a stack of bits, one for each
+ * bracket that is open.
+ *
+ * Reading tells text that is wrong from text that is right and ends too early, because that is how a crash
+ * leaves a line.
  */
 #include "audit/line.h"
 
@@ -18,6 +21,7 @@
 #include "base/text.h"
 
 #define DIGITS_MAX 20U
+#define OPEN SIZE_MAX /* it is well-formed and does not end within the text */
 #define HASH_KEY ",\"hash\":\""
 #define HASH_TAIL (sizeof(HASH_KEY) - 1 + AUDIT_HEX_BYTES - 1 + 2) /* with "} at the end */
 
@@ -28,14 +32,15 @@ static const char *const kind_names[] = {
 };
 static_assert(ARRAY_SIZE(kind_names) == AUDIT_KIND_N, "every kind has a name");
 
+static const char hex[] = "0123456789abcdef";
+
 const char *audit_kind_name(enum audit_kind kind)
 {
 	return (unsigned int)kind < AUDIT_KIND_N ? kind_names[kind] : NULL;
 }
 
-void audit_hash_hex(const void *data, size_t len, char hex[AUDIT_HEX_BYTES])
+void audit_hash_hex(const void *data, size_t len, char dst[AUDIT_HEX_BYTES])
 {
-	static const char digits[] = "0123456789abcdef";
 	uint8_t digest[SHA256_DIGEST_SIZE];
 	struct sha256_ctx ctx;
 
@@ -43,10 +48,10 @@ void audit_hash_hex(const void *data, size_t len, char hex[AUDIT_HEX_BYTES])
 	sha256_update(&ctx, len, data);
 	sha256_digest(&ctx, sizeof(digest), digest);
 	for (size_t i = 0; i < sizeof(digest); i++) {
-		hex[2 * i] = digits[digest[i] >> 4];
-		hex[2 * i + 1] = digits[digest[i] & 15];
+		dst[2 * i] = hex[digest[i] >> 4];
+		dst[2 * i + 1] = hex[digest[i] & 15];
 	}
-	hex[2 * sizeof(digest)] = '\0';
+	dst[2 * sizeof(digest)] = '\0';
 }
 
 const char *audit_time_text(int64_t time_us, char dst[AUDIT_TIME_BYTES])
@@ -65,7 +70,7 @@ const char *audit_time_text(int64_t time_us, char dst[AUDIT_TIME_BYTES])
 	return dst;
 }
 
-/* The bytes of the string that begins behind its quote at @p, the closing quote included; 0: none. */
+/* The bytes of the string that begins behind its quote at @p, with the closing quote; 0: none; OPEN. */
 static size_t string_len(const unsigned char *p, size_t left)
 {
 	size_t i = 0;
@@ -73,35 +78,37 @@ static size_t string_len(const unsigned char *p, size_t left)
 	while (i < left) {
 		int n = text_utf8_len(p + i, left - i);
 
-		if (n <= 0 || p[i] < 0x20 || p[i] == 0x7f)
+		if (n < 0)
+			return OPEN;
+		if (n == 0 || p[i] < 0x20 || p[i] == 0x7f)
 			return 0;
 		if (p[i] == '"')
 			return i + 1;
 		if (p[i] == '\\') {
 			/* What stands behind it is the value's own affair, but for what ends a line. */
-			if (i + 1 >= left || p[i + 1] < 0x20 || p[i + 1] > 0x7e)
+			if (i + 1 < left && (p[i + 1] < 0x20 || p[i + 1] > 0x7e))
 				return 0;
 			n = 2;
 		}
 		i += (size_t)n;
 	}
-	return 0;
+	return OPEN;
 }
 
-/* Bytes of the object that begins at @p; 0: there is none. */
+/* Bytes of the object that begins at @p; 0: there is none; OPEN. */
 static size_t object_len(const unsigned char *p, size_t left)
 {
 	uint64_t arrays = 0; /* a bit for each open bracket, the innermost lowest */
 	unsigned int depth = 0;
 
-	if (left == 0 || p[0] != '{')
+	if (left > 0 && p[0] != '{')
 		return 0;
 	for (size_t i = 0; i < left; i++) {
 		if (p[i] == '"') {
 			size_t n = string_len(p + i + 1, left - i - 1);
 
-			if (n == 0)
-				return 0;
+			if (n == 0 || n == OPEN)
+				return n;
 			i += n;
 		} else if (p[i] == '{' || p[i] == '[') {
 			if (depth++ == AUDIT_DEPTH_MAX)
@@ -117,7 +124,7 @@ static size_t object_len(const unsigned char *p, size_t left)
 			return 0;
 		}
 	}
-	return 0;
+	return OPEN;
 }
 
 bool audit_record_is_sane(const char *record, size_t len)
@@ -151,16 +158,29 @@ int audit_line_append(struct buf *out, struct audit_line *line)
 struct cursor {
 	const char *at;
 	size_t left;
+	bool ends; /* something was not there for want of text, not because of other text */
 };
+
+static void skip(struct cursor *c, size_t n)
+{
+	c->at += n;
+	c->left -= n;
+}
+
+/* Whether @n bytes are there. */
+static bool has(struct cursor *c, size_t n)
+{
+	c->ends = c->left < n;
+	return !c->ends;
+}
 
 static bool take_text(struct cursor *c, const char *text)
 {
 	size_t len = strlen(text);
 
-	if (c->left < len || memcmp(c->at, text, len) != 0)
+	if (memcmp(c->at, text, MIN(len, c->left)) != 0 || !has(c, len))
 		return false;
-	c->at += len;
-	c->left -= len;
+	skip(c, len);
 	return true;
 }
 
@@ -175,25 +195,24 @@ static bool take_number(struct cursor *c, uint64_t max, uint64_t *ret)
 		n++;
 	}
 	digits[n] = '\0';
-	if (n == 0 || (n > 1 && digits[0] == '0') || num_parse_u64(digits, max, ret) < 0)
+	if (!has(c, 1) || n == 0 || (n > 1 && digits[0] == '0') ||
+	    num_parse_u64(digits, max, ret) < 0)
 		return false;
-	c->at += n;
-	c->left -= n;
+	skip(c, n);
 	return true;
 }
 
 /* Exactly @n bytes, all of them of @set. */
 static bool take_word(struct cursor *c, const char *set, size_t n, char *dst)
 {
-	if (c->left < n)
-		return false;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < MIN(n, c->left); i++)
 		if (c->at[i] == '\0' || !strchr(set, c->at[i]))
 			return false;
+	if (!has(c, n))
+		return false;
 	memcpy(dst, c->at, n);
 	dst[n] = '\0';
-	c->at += n;
-	c->left -= n;
+	skip(c, n);
 	return true;
 }
 
@@ -202,35 +221,39 @@ static bool take_time(struct cursor *c, char dst[AUDIT_TIME_BYTES])
 	static const char form[] = "dddd-dd-ddTdd:dd:dd.ddddddZ";
 	size_t n = sizeof(form) - 1;
 
-	if (c->left < n)
-		return false;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < MIN(n, c->left); i++)
 		if (form[i] == 'd' ? c->at[i] < '0' || c->at[i] > '9' : c->at[i] != form[i])
 			return false;
+	if (!has(c, n))
+		return false;
 	memcpy(dst, c->at, n);
 	dst[n] = '\0';
-	c->at += n;
-	c->left -= n;
+	skip(c, n);
 	return true;
 }
 
+/* No name is the beginning of another one. */
 static bool take_kind(struct cursor *c, enum audit_kind *ret)
 {
 	for (unsigned int i = 0; i < AUDIT_KIND_N; i++) {
-		struct cursor at = *c;
-
-		if (take_text(&at, kind_names[i]) && at.left > 0 && at.at[0] == '"') {
-			*c = at;
+		if (take_text(c, kind_names[i])) {
 			*ret = (enum audit_kind)i;
 			return true;
 		}
+		if (c->ends)
+			return false;
 	}
 	return false;
 }
 
+static bool take_hash(struct cursor *c, char dst[AUDIT_HEX_BYTES])
+{
+	return take_text(c, HASH_KEY) && take_word(c, hex, AUDIT_HEX_BYTES - 1, dst) &&
+	       take_text(c, "\"}");
+}
+
 static const char *parse_head(struct cursor *c, struct audit_line *line)
 {
-	static const char hex[] = "0123456789abcdef";
 	static const char base32[] = "abcdefghijklmnopqrstuvwxyz234567";
 	uint64_t uid = 0;
 
@@ -255,7 +278,7 @@ static const char *parse_head(struct cursor *c, struct audit_line *line)
 
 int audit_line_parse(const char *text, size_t len, struct audit_line *ret, const char **ret_why)
 {
-	struct cursor c = {text, len};
+	struct cursor c = {text, len, false};
 	struct audit_line line = {0};
 	char found[AUDIT_HEX_BYTES];
 
@@ -269,12 +292,9 @@ int audit_line_parse(const char *text, size_t len, struct audit_line *ret, const
 		*ret_why = "its record is malformed";
 		return -EBADMSG;
 	}
-	c.at += line.record_len;
-	c.left -= line.record_len;
+	skip(&c, line.record_len);
 	audit_hash_hex(text, len - HASH_TAIL, line.hash);
-	if (!take_text(&c, HASH_KEY) ||
-	    !take_word(&c, "0123456789abcdef", AUDIT_HEX_BYTES - 1, found) ||
-	    !take_text(&c, "\"}")) {
+	if (!take_hash(&c, found)) {
 		*ret_why = "its hash is malformed";
 		return -EBADMSG;
 	}
@@ -284,4 +304,34 @@ int audit_line_parse(const char *text, size_t len, struct audit_line *ret, const
 	}
 	*ret = line;
 	return 0;
+}
+
+/* A record whose closing bracket was changed swallows the hash behind it. */
+static bool ends_as_a_line(const char *text, size_t len)
+{
+	struct cursor c = {text, len, false};
+	char found[AUDIT_HEX_BYTES];
+
+	if (len < HASH_TAIL)
+		return false;
+	skip(&c, len - HASH_TAIL);
+	return take_hash(&c, found);
+}
+
+bool audit_line_is_cut(const char *text, size_t len)
+{
+	struct cursor c = {text, len, false};
+	struct audit_line line = {0};
+	char found[AUDIT_HEX_BYTES];
+	size_t record;
+
+	if (len > AUDIT_LINE_BYTES_MAX || ends_as_a_line(text, len))
+		return false;
+	if (parse_head(&c, &line))
+		return c.ends;
+	record = object_len((const unsigned char *)c.at, c.left);
+	if (record == 0 || record == OPEN)
+		return record == OPEN;
+	skip(&c, record);
+	return !take_hash(&c, found) && c.ends;
 }

@@ -78,6 +78,14 @@ MUST_USE int audit_line_append(struct buf *out, struct audit_line *line);
 MUST_USE int audit_line_parse(const char *text, size_t len, struct audit_line *ret,
 			      const char **ret_why);
 
+/**
+ * audit_line_is_cut - whether this is what a crash leaves of a line
+ *
+ * The beginning of one, to the last byte; nothing at all is one, too. A line that is there to its end and
+ * does not fit its hash is none: that has been changed.
+ */
+bool audit_line_is_cut(const char *text, size_t len);
+
 /** audit_time_text - RFC 3339 in UTC with microseconds.  Return: @dst. */
 const char *audit_time_text(int64_t time_us, char dst[AUDIT_TIME_BYTES]);
 

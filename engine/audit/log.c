@@ -12,7 +12,13 @@
  *
  * A write that is cut short (a full disk) is taken back by truncation to where it began, as nobody has
  * been told of it. What a crash has left without a newline stays as evidence: the next line begins behind
- * a newline and is of kind "torn", with the fragment's length and hash.
+ * a newline and is of kind "torn", with the fragment's length and hash. A crash while that is written
+ * leaves a second fragment, and so on; the line that gets through tells of them as one:
+ *
+ *	line NL  fragment NL  fragment NL  torn NL
+ *		 `------- bytes, sha256 -'
+ *
+ * A line that is whole but for its newline gets one, and nothing else.
  *
  * A new file: the full one gets its number by rename, then the new one is made, with a line that carries
  * the chain on, then files that are too old go. Killed between any two of these, find_end sees a file
@@ -36,9 +42,10 @@
 #include "base/fd.h"
 
 #define SMALL_RECORD_BYTES 512U
-#define LOCK_TRIES 1000U				    /* about five seconds */
-#define TAIL_BYTES ((off_t)4096)			    /* looked at first */
-#define TAIL_BYTES_MAX ((off_t)(2U * AUDIT_LINE_BYTES_MAX)) /* a line, and a fragment of one */
+#define LOCK_TRIES 1000U	 /* about five seconds */
+#define TAIL_BYTES ((off_t)4096) /* looked at first */
+/* A line, a fragment of one, and fragments of lines that tell of it, which are short. */
+#define TAIL_BYTES_MAX ((off_t)(3U * AUDIT_LINE_BYTES_MAX))
 
 static int64_t now_us(void)
 {
@@ -81,36 +88,67 @@ static int random_name(char dst[AUDIT_ENGINE_BYTES])
 	return 0;
 }
 
-/* Of the last @n bytes of a file: what chain they end, and what is left behind the last newline. */
-static int take_tail(struct audit_log *log, const char *data, size_t n, bool whole, struct err *err)
+static int refuse_end(const char *why, struct err *err)
 {
-	const char *end = memrchr(data, '\n', n);
-	size_t before = end ? (size_t)(end - data) : 0;
-	const char *begin = end ? memrchr(data, '\n', before) : NULL;
-	struct audit_line line;
-	const char *why = NULL;
+	return err_set(err, EBADMSG,
+		       "the audit log's last line cannot be carried on: %s; see `toolcell audit "
+		       "verify`, then move the log away",
+		       why);
+}
 
-	if (!end && whole && n > 0) /* nothing but a fragment: a file that was torn at its birth */
-		before = 0;
-	else if (!end || (!begin && !whole))
-		return -EAGAIN;
-	log->torn = n - (end ? before + 1 : 0);
-	audit_hash_hex(data + n - log->torn, (size_t)log->torn, log->torn_hash);
-	if (!end)
-		return 1;
-	begin = begin ? begin + 1 : data;
-	if (audit_line_parse(begin, (size_t)(end - begin), &line, &why) < 0)
-		return err_set(err, EBADMSG,
-			       "the audit log's last line cannot be carried on: %s; see `toolcell "
-			       "audit verify`, then move the log away",
-			       why);
-	log->seq = line.seq;
-	memcpy(log->prev, line.hash, sizeof(log->prev));
+static void note_torn(struct audit_end *end, const char *torn, size_t n)
+{
+	end->torn = n;
+	audit_hash_hex(torn, n, end->torn_hash);
+}
+
+/* @line ends at @to of the @n bytes at @data. */
+static int note_end(struct audit_end *end, const struct audit_line *line, const char *data,
+		    size_t to, size_t n, struct err *err)
+{
+	size_t behind = to < n ? to + 1 : n;
+
+	if (behind < n && data[behind] == '\n')
+		return refuse_end("an empty line follows it", err);
+	end->seq = line->seq;
+	memcpy(end->prev, line->hash, sizeof(end->prev));
+	end->unended = to == n;
+	note_torn(end, data + behind, n - behind);
 	return 0;
 }
 
+/*
+ * The last @n bytes of a file, from behind: pieces between newlines, of which the last may be anything,
+ * those before it what a crash leaves, and then there is a line.
+ * Return: 0; 1 when there is none; -EAGAIN when more bytes are needed; -errno.
+ */
+static int take_tail(struct audit_end *end, const char *data, size_t n, bool whole, struct err *err)
+{
+	const char *why = NULL;
+	size_t to = n;
+
+	for (unsigned int pieces = 0; pieces <= AUDIT_TORN_LINES_MAX; pieces++) {
+		const char *newline = memrchr(data, '\n', to);
+		size_t from = newline ? (size_t)(newline - data) + 1 : 0;
+		struct audit_line line;
+
+		if (!newline && !whole)
+			return -EAGAIN;
+		if (audit_line_parse(data + from, to - from, &line, &why) == 0)
+			return note_end(end, &line, data, to, n, err);
+		if (pieces > 0 && !audit_line_is_cut(data + from, to - from))
+			return refuse_end(why, err);
+		if (!newline) { /* torn at its birth */
+			note_torn(end, data, n);
+			return 1;
+		}
+		to = from - 1;
+	}
+	return refuse_end("too many fragments follow each other", err);
+}
+
 /* Return: 0; 1 when there is no whole line; -errno. */
-static int read_end(struct audit_log *log, int fd, off_t size, struct err *err)
+static int read_end(int fd, off_t size, struct audit_end *end, struct err *err)
 {
 	char *data = NULL;
 	int r = -EAGAIN;
@@ -129,44 +167,53 @@ static int read_end(struct audit_log *log, int fd, off_t size, struct err *err)
 		if (got != (ssize_t)take)
 			r = err_set(err, got < 0 ? (int)-got : EIO, "cannot read the audit log");
 		else
-			r = take_tail(log, data, (size_t)take, take == size, err);
+			r = take_tail(end, data, (size_t)take, take == size, err);
 		if (r == -EAGAIN && take == TAIL_BYTES_MAX)
 			r = err_set(err, EBADMSG,
 				    "the audit log's last line is longer than any that toolcell "
 				    "writes; move the log away");
-		if (take == size && r == -EAGAIN)
-			r = err_set(err, EBADMSG, "the audit log's end cannot be read");
 	}
 	free(data);
 	return r;
 }
 
-/* The chain as the newest of the full files leaves it; a new one where there are none. */
-static int end_of_full_files(struct audit_log *log, struct err *err)
+/* Number of the newest full file, 0 for none; -errno. */
+static int newest_full(const struct audit_log *log, uint64_t *ret, struct err *err)
 {
 	uint64_t *numbers = calloc(AUDIT_FILES_MAX, sizeof(*numbers));
+	ssize_t n = numbers ? audit_files(log->dir, numbers) : -ENOMEM;
+
+	*ret = n > 0 ? numbers[n - 1] : 0;
+	free(numbers);
+	return n < 0 ? err_set(err, (int)-n, "cannot list the audit log") : 0;
+}
+
+/* The chain as the newest of the full files leaves it; a new one where there are none. */
+static int take_chain(struct audit_log *log, struct err *err)
+{
 	CLEANUP(fd_closep) int fd = -1;
 	char name[AUDIT_NAME_BYTES];
+	struct audit_end full = {0}; /* fragments in it are its reader's */
+	uint64_t newest = 0;
 	struct stat st;
-	ssize_t n = numbers ? audit_files(log->dir, numbers) : -ENOMEM;
-	uint64_t newest = n > 0 ? numbers[n - 1] : 0;
-	int r;
+	int r = newest_full(log, &newest, err);
 
-	free(numbers);
-	log->seq = 0;
-	memcpy(log->prev, AUDIT_NO_HASH, sizeof(log->prev));
-	if (n < 0)
-		return err_set(err, (int)-n, "cannot list the audit log");
-	if (n == 0)
-		return 0;
+	log->end.seq = 0;
+	memcpy(log->end.prev, AUDIT_NO_HASH, sizeof(log->end.prev));
+	if (r < 0 || newest == 0)
+		return r;
 	r = open_file(log->dir, audit_file_name(newest, name), O_RDONLY, &fd, err);
 	if (r < 0)
 		return r;
 	if (fstat(fd, &st) < 0)
 		return err_set(err, errno, "cannot look at %s of the audit log", name);
-	r = read_end(log, fd, st.st_size, err);
-	log->torn = 0; /* of a file that is full: its reader will see it */
-	return r < 0 ? r : 0;
+	r = read_end(fd, st.st_size, &full, err);
+	if (r == 1)
+		return err_set(err, EBADMSG,
+			       "%s of the audit log has no whole line; move the log away", name);
+	log->end.seq = full.seq;
+	memcpy(log->end.prev, full.prev, sizeof(log->end.prev));
+	return r;
 }
 
 static int note_size(struct audit_log *log, struct err *err)
@@ -197,19 +244,15 @@ static int find_end(struct audit_log *log, struct err *err)
 	if (end_is_known(log))
 		return 0;
 	fd_closep(&log->file);
-	log->torn = 0;
+	log->end = (struct audit_end){0};
 	r = open_file(log->dir, AUDIT_FILE, O_RDWR | O_APPEND | O_CREAT, &log->file, err);
 	if (r == 0)
 		r = note_size(log, err);
 	if (r == 0)
-		r = log->size > 0 ? read_end(log, log->file, log->size, err) : 1;
+		r = log->size > 0 ? read_end(log->file, log->size, &log->end, err) : 1;
 	/* No line of its own: the chain comes from the file before. */
-	if (r == 1) {
-		uint64_t torn = log->torn;
-
-		r = end_of_full_files(log, err);
-		log->torn = torn;
-	}
+	if (r == 1)
+		r = take_chain(log, err);
 	if (r < 0)
 		fd_closep(&log->file);
 	return r;
@@ -275,7 +318,7 @@ static int put_line(struct audit_log *log, enum audit_kind kind, const char *rec
 		    struct err *err)
 {
 	struct audit_line line = {
-		.seq = log->seq + 1,
+		.seq = log->end.seq + 1,
 		.uid = log->uid,
 		.kind = kind,
 		.record = record,
@@ -286,8 +329,8 @@ static int put_line(struct audit_log *log, enum audit_kind kind, const char *rec
 
 	audit_time_text(now_us(), line.time);
 	memcpy(line.engine, log->engine, sizeof(line.engine));
-	memcpy(line.prev, log->prev, sizeof(line.prev));
-	if (log->torn > 0)
+	memcpy(line.prev, log->end.prev, sizeof(line.prev));
+	if (log->end.torn > 0)
 		r = buf_puts(&text, "\n");
 	if (r == 0)
 		r = audit_line_append(&text, &line);
@@ -296,9 +339,9 @@ static int put_line(struct audit_log *log, enum audit_kind kind, const char *rec
 	buf_fini(&text);
 	if (r < 0)
 		return r;
-	log->torn = 0;
-	log->seq = line.seq;
-	memcpy(log->prev, line.hash, sizeof(log->prev));
+	log->end.torn = 0;
+	log->end.seq = line.seq;
+	memcpy(log->end.prev, line.hash, sizeof(log->end.prev));
 	return 0;
 }
 
@@ -308,11 +351,22 @@ static int put_small(struct audit_log *log, enum audit_kind kind, const char *re
 	return put_line(log, kind, record, (size_t)len, err);
 }
 
+/* Of a line that is whole: nobody has seen it without. */
+static int put_newline(struct audit_log *log, struct err *err)
+{
+	char newline[] = "\n";
+	int r = write_whole(log, &(struct buf){.data = newline, .len = 1}, err);
+
+	if (r == 0)
+		log->end.unended = false;
+	return r;
+}
+
 static int put_torn(struct audit_log *log, struct err *err)
 {
 	char record[SMALL_RECORD_BYTES];
 	int n = snprintf(record, sizeof(record), "{\"bytes\":%" PRIu64 ",\"sha256\":\"%s\"}",
-			 log->torn, log->torn_hash);
+			 log->end.torn, log->end.torn_hash);
 
 	return put_small(log, AUDIT_TORN, record, n, err);
 }
@@ -368,21 +422,18 @@ static int put_head(struct audit_log *log, struct err *err)
 
 static int close_full(struct audit_log *log, struct err *err)
 {
-	uint64_t *numbers = calloc(AUDIT_FILES_MAX, sizeof(*numbers));
-	ssize_t n = numbers ? audit_files(log->dir, numbers) : -ENOMEM;
-	uint64_t number = n > 0 ? numbers[n - 1] + 1 : 1;
 	char name[AUDIT_NAME_BYTES];
-	int r;
+	uint64_t newest = 0;
+	int r = newest_full(log, &newest, err);
 
-	free(numbers);
-	if (n < 0)
-		return err_set(err, (int)-n, "cannot list the audit log");
-	if (number > AUDIT_NUMBER_MAX)
+	if (r < 0)
+		return r;
+	if (newest == AUDIT_NUMBER_MAX)
 		return err_set(err, EFBIG, "the audit log has no number left for a file");
 	r = sync_log(log, err);
 	if (r < 0)
 		return r;
-	if (renameat(log->dir, AUDIT_FILE, log->dir, audit_file_name(number, name)) < 0)
+	if (renameat(log->dir, AUDIT_FILE, log->dir, audit_file_name(newest + 1, name)) < 0)
 		return err_set(err, errno, "cannot close a full file of the audit log");
 	fd_closep(&log->file);
 	return find_end(log, err);
@@ -392,10 +443,10 @@ static int close_full(struct audit_log *log, struct err *err)
 static int put_due(struct audit_log *log, size_t len, struct err *err)
 {
 	uint64_t more = len + 1024;
-	int r = 0;
+	int r = log->end.unended ? put_newline(log, err) : 0;
 
 	/* A fragment is said in the file that it stands in. */
-	if (log->torn > 0)
+	if (r == 0 && log->end.torn > 0)
 		r = put_torn(log, err);
 	if (r == 0 && log->options.rotate_bytes > 0 && log->size > 0 &&
 	    (uint64_t)log->size + more > log->options.rotate_bytes)

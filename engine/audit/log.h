@@ -26,11 +26,21 @@
 #define AUDIT_ROTATE_BYTES_DEFAULT ((uint64_t)64 << 20)
 #define AUDIT_KEEP_DEFAULT 8U
 #define AUDIT_KEEP_MAX 1000U
+#define AUDIT_TORN_LINES_MAX 16U /* fragments in a row: each crash while one is told of adds one */
 
 struct audit_log_options {
 	uint64_t rotate_bytes; /* a file that would grow beyond is closed; 0: never */
 	uint32_t keep;	       /* files that were full before; older ones are removed */
 	bool sync;	       /* fdatasync(2) behind each line */
+};
+
+/* What the end of a file says. */
+struct audit_end {
+	uint64_t seq; /* of its last line */
+	char prev[AUDIT_HEX_BYTES];
+	bool unended;  /* that line is whole but for its newline */
+	uint64_t torn; /* bytes behind it: what crashes have left */
+	char torn_hash[AUDIT_HEX_BYTES];
 };
 
 /* Where the file and its gap stood before something was written. */
@@ -52,10 +62,7 @@ struct audit_log {
 	dev_t dev;
 	ino_t ino;
 	off_t size;
-	uint64_t seq; /* of its last line */
-	char prev[AUDIT_HEX_BYTES];
-	uint64_t torn; /* bytes behind its last newline */
-	char torn_hash[AUDIT_HEX_BYTES];
+	struct audit_end end;
 	/* Records that are not in it. */
 	uint64_t lost;
 	int64_t lost_since_us;

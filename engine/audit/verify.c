@@ -4,7 +4,8 @@
  *	its bytes		   their hash			edited
  *	its "prev"		   hash of the line before	removed, added, moved
  *	the first line of all	   nothing before it, or files that the newest "log" line says are gone
- *	a line that is none	   allowed only before a "torn" with its length and hash
+ *	lines that are none	   allowed only before a "torn" with their length and hash, and at the
+ *				   end, where none has been written yet: what a crash leaves (audit/log.c)
  *
  * Behind something that is wrong the chain is taken up anew, so that one edit is one report. What has
  * been cut off behind the last line cannot be seen from inside: for that a hash must be kept elsewhere.
@@ -26,12 +27,14 @@ struct check {
 	char prev[AUDIT_HEX_BYTES]; /* of the line before; "": not known */
 	uint64_t seq;
 	char file[AUDIT_NAME_BYTES]; /* of the line before */
-	/* A line that is none, and may turn out to be torn. */
-	bool pending;
-	uint64_t pending_line;
-	uint64_t pending_len;
-	char pending_hash[AUDIT_HEX_BYTES];
-	const char *pending_why;
+	/* Lines that are none, and may turn out to be torn: as they stand in the file. */
+	struct {
+		size_t n;
+		bool cut; /* all of them are what a crash leaves */
+		uint64_t line[AUDIT_TORN_LINES_MAX];
+		const char *why[AUDIT_TORN_LINES_MAX];
+		struct buf text;
+	} pending;
 	uint64_t oldest; /* number of the oldest file that the newest one says there is; 0: none */
 };
 
@@ -50,13 +53,48 @@ static void PRINTF(4, 5)
 	c->problem(c->ctx, text);
 }
 
+static void forget_pending(struct check *c)
+{
+	c->pending.n = 0;
+	c->pending.text.len = 0;
+}
+
 static void drop_pending(struct check *c)
 {
-	if (!c->pending)
-		return;
-	complain(c, c->file, c->pending_line, "%s", c->pending_why);
-	c->pending = false;
-	c->prev[0] = '\0';
+	if (c->pending.n > 0)
+		c->prev[0] = '\0';
+	for (size_t i = 0; i < c->pending.n; i++)
+		complain(c, c->file, c->pending.line[i], "%s", c->pending.why[i]);
+	forget_pending(c);
+}
+
+/* At the end of the log nobody has told of it yet. */
+static bool leave_unfinished(struct check *c)
+{
+	bool cut = c->pending.n > 0 && c->pending.cut && c->pending.text.data[0] != '\n';
+
+	if (cut) {
+		c->verdict->unfinished = c->pending.text.len;
+		forget_pending(c);
+	}
+	return cut;
+}
+
+static int add_pending(struct check *c, const struct audit_item *item, const char *why)
+{
+	bool cut = !item->cut && audit_line_is_cut(item->text, item->len);
+	size_t n;
+	int r;
+
+	/* Behind the first, each stands where a torn line was begun. */
+	if (!c->pending.cut || c->pending.n == AUDIT_TORN_LINES_MAX)
+		drop_pending(c);
+	n = c->pending.n++;
+	c->pending.line[n] = item->number;
+	c->pending.why[n] = why;
+	c->pending.cut = cut;
+	r = buf_append(&c->pending.text, item->text, item->len);
+	return r == 0 && item->whole ? buf_puts(&c->pending.text, "\n") : r;
 }
 
 static json_t *load_record(const struct audit_line *line)
@@ -64,12 +102,17 @@ static json_t *load_record(const struct audit_line *line)
 	return json_loadb(line->record, line->record_len, JSON_REJECT_DUPLICATES, NULL);
 }
 
+/* The newline behind the last of them belongs to the torn line. */
 static bool is_about_pending(const struct check *c, json_t *record)
 {
-	const char *hash = json_string_value(json_object_get(record, "sha256"));
+	const char *told = json_string_value(json_object_get(record, "sha256"));
+	json_int_t bytes = json_integer_value(json_object_get(record, "bytes"));
+	char hash[AUDIT_HEX_BYTES];
 
-	return c->pending && hash && strcmp(hash, c->pending_hash) == 0 &&
-	       json_integer_value(json_object_get(record, "bytes")) == (json_int_t)c->pending_len;
+	if (c->pending.n == 0 || !told || bytes != (json_int_t)c->pending.text.len - 1)
+		return false;
+	audit_hash_hex(c->pending.text.data, c->pending.text.len - 1, hash);
+	return strcmp(told, hash) == 0;
 }
 
 static void check_torn(struct check *c, const struct audit_item *item,
@@ -78,7 +121,7 @@ static void check_torn(struct check *c, const struct audit_item *item,
 	json_t *record = load_record(line);
 
 	if (is_about_pending(c, record)) {
-		c->pending = false;
+		forget_pending(c);
 		c->verdict->torn++;
 	} else {
 		complain(c, item->file, item->number,
@@ -154,34 +197,34 @@ static void check_line(struct check *c, const struct audit_item *item,
 		c->verdict->expected = true;
 }
 
-static void check_item(struct check *c, const struct audit_item *item)
+static void begin_file(struct check *c, const char *file)
+{
+	drop_pending(c);
+	if (c->verdict->unfinished > 0)
+		complain(c, c->file, 0, "a file that others follow ends within a line");
+	c->verdict->unfinished = 0;
+	c->verdict->files++;
+	(void)snprintf(c->file, sizeof(c->file), "%s", file);
+}
+
+static int check_item(struct check *c, const struct audit_item *item)
 {
 	struct audit_line line;
 	const char *why = "it is longer than any line of a log";
 
-	if (strcmp(c->file, item->file) != 0) {
-		drop_pending(c);
-		if (c->verdict->unfinished > 0)
-			complain(c, c->file, 0, "a file that others follow ends within a line");
-		c->verdict->unfinished = 0;
-		c->verdict->files++;
-		(void)snprintf(c->file, sizeof(c->file), "%s", item->file);
-	}
+	if (strcmp(c->file, item->file) != 0)
+		begin_file(c, item->file);
 	if (!item->whole && !item->cut) {
-		drop_pending(c);
-		c->verdict->unfinished = item->len;
-		return;
+		if (!leave_unfinished(c))
+			drop_pending(c);
+		c->verdict->unfinished += item->len;
+		return 0;
 	}
 	if (!item->cut && audit_line_parse(item->text, item->len, &line, &why) == 0) {
 		check_line(c, item, &line);
-		return;
+		return 0;
 	}
-	drop_pending(c);
-	c->pending = true;
-	c->pending_line = item->number;
-	c->pending_len = item->len;
-	c->pending_why = why;
-	audit_hash_hex(item->text, item->len, c->pending_hash);
+	return add_pending(c, item, why);
 }
 
 /* Files may go at the old end only, and only those that the newest file knows to be gone. */
@@ -207,11 +250,18 @@ int audit_verify(struct audit_reader *reader, const char *expect,
 	int r;
 
 	*ret = (struct audit_verdict){.head = AUDIT_NO_HASH};
-	while ((r = audit_reader_next(reader, &item, err)) > 0)
-		check_item(&c, &item);
-	if (r < 0)
-		return r;
-	drop_pending(&c);
-	check_files(&c, reader);
-	return 0;
+	while ((r = audit_reader_next(reader, &item, err)) > 0) {
+		r = check_item(&c, &item);
+		if (r < 0) {
+			r = err_set(err, -r, "no memory for the audit log");
+			break;
+		}
+	}
+	if (r == 0) {
+		if (!leave_unfinished(&c))
+			drop_pending(&c);
+		check_files(&c, reader);
+	}
+	buf_fini(&c.pending.text);
+	return r;
 }

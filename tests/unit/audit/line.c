@@ -134,3 +134,27 @@ Test(line, times_are_utc_and_never_malformed)
 	cr_assert_str_eq(audit_time_text(-1, text), "1970-01-01T00:00:00.000000Z");
 	cr_assert_eq(strlen(audit_time_text(INT64_MAX, text)), 27);
 }
+
+Test(line, each_beginning_is_cut_and_nothing_that_was_changed_is)
+{
+	struct audit_line line = example("{\"tool\":\"B\\\"\u00e4\",\"n\":[1,{}]}");
+	struct buf out = {0};
+	size_t len;
+
+	cr_assert_eq(audit_line_append(&out, &line), 0);
+	len = out.len - 1;
+	cr_assert_not(audit_line_is_cut(out.data, len));
+	cr_assert_not(audit_line_is_cut(out.data, len + 1));
+	for (size_t n = 0; n < len; n++)
+		cr_assert(audit_line_is_cut(out.data, n), "%zu bytes", n);
+	for (size_t i = 0; i < len; i++) {
+		char old = out.data[i];
+
+		out.data[i] = old == 'X' ? 'Y' : 'X';
+		cr_assert_not(audit_line_is_cut(out.data, len), "byte %zu", i);
+		out.data[i] = old;
+	}
+	cr_assert_not(audit_line_is_cut("hello", 5));
+	cr_assert_not(audit_line_is_cut("{\"schema\":\"toolcell.audit/2", 27));
+	buf_fini(&out);
+}
