@@ -5,7 +5,11 @@
  *
  *	NAME=VALUE  --NAME VALUE  NAME: VALUE to the end of the line  "NAME": "VALUE"
  *
- * Each pass goes over the text once; runs of marked bytes are replaced. A name is cut into words at "_",
+ * A value ends at a quote, a blank or the like that is not escaped: text within text - a command line in JSON,
+ * JSON in a command line - is escaped anew at each depth, so what counts are the backslashes in front of
+ * its opening quote.
+ *
+ * Each pass goes over the text once; runs of marked bytes are replaced, widened to whole characters. A name is cut into words at "_",
  * "-", "." and where a capital begins one, so that "max_tokens" and "tokenizer" stay what they are while
  * "authToken" does not.
  *
@@ -244,40 +248,74 @@ static size_t skip(const char *text, size_t len, size_t at, const char *set)
 	return at;
 }
 
-static size_t until(const char *text, size_t len, size_t at, const char *set)
+static size_t backslashes_before(const char *text, size_t at)
 {
-	while (at < len && !strchr(set, text[at]))
-		at++;
-	return at;
+	size_t n = 0;
+
+	while (n < at && text[at - 1 - n] == '\\')
+		n++;
+	return n;
 }
 
-/* The value whose name ends at @at. Return: whether there is one. */
-static bool find_value(const char *text, size_t len, size_t at, bool option,
+/*
+ * The first byte of @set from @at that is not escaped, in text whose quotes have @depth backslashes in
+ * front. Each depth of quoting doubles them and adds one: with 1, \" closes and \\\" is a quote within;
+ * what is escaped less belongs to a text further out, and ends this one, too.
+ */
+static size_t until(const char *text, size_t len, size_t at, const char *set, size_t depth)
+{
+	size_t period = 2 * (depth + 1);
+	size_t run = 0;
+
+	for (; at < len; at++) {
+		if (text[at] == '\\') {
+			run++;
+			continue;
+		}
+		if (strchr(set, text[at]) && run % period != period - 1)
+			return at;
+		run = 0;
+	}
+	return len;
+}
+
+static bool is_quote(char c)
+{
+	return c == '"' || c == '\'';
+}
+
+/* The backslashes of the quote that the value at @from, or else the name at @name, begins behind. */
+static size_t depth_of(const char *text, size_t name, size_t from)
+{
+	if (from > 0 && is_quote(text[from - 1]))
+		return backslashes_before(text, from - 1);
+	if (name > 0 && is_quote(text[name - 1]))
+		return backslashes_before(text, name - 1);
+	return 0;
+}
+
+/* The value of the name from @name to @at. Return: whether there is one. */
+static bool find_value(const char *text, size_t len, size_t name, size_t at, bool option,
 		       struct pattern_span *ret)
 {
 	size_t from = skip(text, len, at, "\\\"'");
-	char quote = '\0';
-	bool colon;
+	const char *ends = " \t\n\"';&|)<>";
 
 	from = skip(text, len, from, " \t");
 	if (from < len && (text[from] == '=' || text[from] == ':')) {
-		colon = text[from] == ':';
+		if (text[from] == ':')
+			ends = "\"'\n";
 		from = skip(text, len, from, "=:");
 		from = skip(text, len, from, " \t\\");
 	} else if (option && from > at && (from == len || text[from] != '-')) {
-		colon = false;
 		from = skip(text, len, from, "\\");
 	} else {
 		return false;
 	}
-	if (from < len && (text[from] == '"' || text[from] == '\''))
-		quote = text[from];
-	from += quote != '\0';
+	if (from < len && is_quote(text[from]))
+		ends = text[from++] == '"' ? "\"\n" : "'\n";
 	ret->from = from;
-	if (quote)
-		ret->to = until(text, len, from, quote == '"' ? "\"\n" : "'\n");
-	else
-		ret->to = until(text, len, from, colon ? "\"'\n" : " \t\n\"';&|)<>");
+	ret->to = until(text, len, from, ends, depth_of(text, name, from));
 	return ret->to > ret->from;
 }
 
@@ -299,7 +337,7 @@ static void mark_names(const struct mask *mask, const char *text, size_t len, ch
 		dashes = strspn(text + begin, "-");
 		if (begin + dashes >= at ||
 		    !mask_is_secret_name(mask, text + begin + dashes, at - begin - dashes) ||
-		    !find_value(text, len, at, dashes > 0, &value))
+		    !find_value(text, len, begin, at, dashes > 0, &value))
 			continue;
 		memset(marks + value.from, 1, value.to - value.from);
 		at = value.to;
@@ -318,6 +356,26 @@ static void mark_shapes(const struct mask *mask, const char *text, size_t len, c
 	}
 }
 
+static bool is_in_character(char c)
+{
+	return ((unsigned char)c & 0xc0) == 0x80;
+}
+
+/* A pattern is of bytes: what it takes of a character takes all of it. */
+static void mark_characters(const char *text, size_t len, char *marks)
+{
+	size_t begin = 0;
+
+	for (size_t at = 0; at < len; at++) {
+		if (!is_in_character(text[at]))
+			begin = at;
+		else if (marks[at] && !marks[at - 1])
+			memset(marks + begin, 1, at - begin);
+		else if (marks[at - 1])
+			marks[at] = 1;
+	}
+}
+
 static int append_marked(struct buf *out, const char *text, size_t len, const char *marks,
 			 size_t whole)
 {
@@ -331,9 +389,10 @@ static int append_marked(struct buf *out, const char *text, size_t len, const ch
 		       (marks[at] || end < MASK_SHOWN_BYTES))
 			end++;
 		/* Not in the middle of a character. */
-		while (!marks[at] && end < len && end > at + 1 &&
-		       ((unsigned char)text[end] & 0xc0) == 0x80)
+		while (!marks[at] && end < len && end > at && is_in_character(text[end]))
 			end--;
+		if (end == at)
+			break;
 		if (marks[at])
 			r = buf_printf(out, "[masked: %zu bytes]", end - at);
 		else
@@ -361,6 +420,7 @@ int mask_text(const struct mask *mask, const char *text, size_t len, struct buf 
 	if (r == 0) {
 		mark_names(mask, safe.data, safe.len - 1, marks);
 		mark_shapes(mask, safe.data, safe.len - 1, marks);
+		mark_characters(safe.data, safe.len - 1, marks);
 		r = append_marked(out, safe.data, safe.len - 1, marks,
 				  safe.len - 1 + (len - looked));
 	}

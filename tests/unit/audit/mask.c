@@ -91,6 +91,16 @@ static const char *const secrets[] = {
 	"ter2>",
 	"AWS_SECRET_ACCESS_KEY=<wJalr"
 	"XUtnFEMI/K7MDENG>",
+	/* A quote or a blank that is escaped belongs to the secret, at whatever depth of quoting. */
+	"{\"password\": \"<hun\\\"ter2>\", \"x\": 1}",
+	"{\"password\": \"<hunter2\\\\>\", \"x\": 1}",
+	"{\"password\": \"<hun\\\\\\\"ter2>\", \"x\": 1}",
+	"{\\\"apiKey\\\":\\\"<hun\\\\\\\"ter2\\>\", \\\"x\\\": 1}",
+	"'{\"a\": \"{\\\"token\\\": \\\"<hun\\\\\\\"ter\\\\\\\"2\\>\"}\"}'",
+	"PGPASSWORD='<hun\\'ter2>' psql",
+	"PGPASSWORD=<hun\\ ter\\\"2> psql",
+	"curl -H \"X-Auth-Token: <abc\\\"def>\" -v",
+	"sh -c \"curl -H \\\"X-Auth-Token: <abcdef\\>\" -v\"",
 };
 
 Test(mask, takes_out_each_shape_and_leaves_what_stands_around)
@@ -173,6 +183,62 @@ Test(mask, cuts_long_text_and_says_so)
 	cr_assert_lt(strlen(got), 5000);
 	free(got);
 	free(text);
+}
+
+/* A pattern is of bytes, and what is left must be text: else there is no record at all. */
+Test(mask, characters_are_masked_as_a_whole)
+{
+	static const char *const patterns[] = {"acme_.{4}", "[^ -~].{2}z", "m.n", "[^a-z ]{4}q"};
+	static const struct {
+		const char *text, *expected;
+	} rows[] = {
+		{"acme_\u00e4\u00f6\u00fc end", "[masked: 9 bytes]\u00fc end"},
+		{"acme_a\u00e4\u00f6\u00fc", "[masked: 10 bytes]\u00fc"},
+		{"x \u20acz", "x [masked: 4 bytes]"},
+		{"x \u00e4\u20acq", "x [masked: 6 bytes]"},
+		{"m\U0001f511n m\u00e4n", "m\U0001f511n m\u00e4n"},
+	};
+	struct err err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(patterns); i++)
+		cr_assert_eq(mask_add_pattern(mask, patterns[i], &err), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_t *value = json_string(rows[i].text);
+		json_t *copy = NULL;
+
+		cr_assert_eq(mask_json(mask, value, &copy), 0, "row %zu", i);
+		cr_assert_str_eq(json_string_value(copy), rows[i].expected, "row %zu", i);
+		json_decref(value);
+		json_decref(copy);
+	}
+}
+
+Test(mask, no_character_is_cut_where_the_text_is)
+{
+	for (size_t before = MASK_SHOWN_BYTES - 12; before <= MASK_SHOWN_BYTES + 1; before++) {
+		struct buf text = {0};
+		json_t *value;
+		json_t *copy = NULL;
+
+		cr_assert_eq(buf_puts(&text, "token=\""), 0);
+		while (text.len < before)
+			cr_assert_eq(buf_puts(&text, "x"), 0);
+		cr_assert_eq(buf_puts(&text, "\"\u20ac\U0001f511 and more"), 0);
+		value = json_stringn(text.data, text.len);
+		cr_assert_eq(mask_json(mask, value, &copy), 0, "at %zu", before);
+		cr_assert_not_null(strstr(json_string_value(copy), "[cut: "));
+		json_decref(copy);
+		copy = NULL;
+		json_decref(value);
+		/* The mask ends where the text is cut, and a character begins there. */
+		text.len -= strlen("\"\u20ac\U0001f511 and more");
+		cr_assert_eq(buf_puts(&text, "\n\u20ac\U0001f511 and more"), 0);
+		value = json_stringn(text.data, text.len);
+		cr_assert_eq(mask_json(mask, value, &copy), 0, "at %zu", before);
+		json_decref(copy);
+		json_decref(value);
+		buf_fini(&text);
+	}
 }
 
 static json_t *masked_json(const char *text)
