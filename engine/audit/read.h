@@ -19,6 +19,7 @@ struct audit_item {
 struct audit_reader {
 	int dir; /* borrowed; -1: a single file */
 	int fd;
+	int current; /* the file that is written to, until it is read; -1: there is none */
 	uint64_t files[AUDIT_FILES_MAX];
 	size_t n_files;
 	size_t next_file; /* n_files: the one that is written to */
@@ -30,7 +31,13 @@ struct audit_reader {
 	bool skips;   /* the rest of a line that was too long */
 };
 
-/** audit_reader_open - the files of the log in @dir, the oldest first */
+/**
+ * audit_reader_open - the files of the log in @dir as they are now, the oldest first
+ *
+ * A file that is begun later is not read, so the chain has no hole. One that is removed before it is read
+ * - the oldest ones go when a new one begins - is -ENOENT of audit_reader_next.
+ * Return: 0; -EAGAIN; -errno, with nothing left open.
+ */
 MUST_USE int audit_reader_open(struct audit_reader *reader, int dir, struct err *err);
 /** audit_reader_file - one file, whose descriptor becomes the reader's */
 void audit_reader_file(struct audit_reader *reader, int fd, const char *name);
