@@ -7,6 +7,10 @@
  *	byte in set of state i, which holds BEGIN:	state i+1 takes BEGIN (and i again, when it loops)
  *	state i+1 may be left out:			i+2 takes it, too, ...
  *	behind the last state:				[BEGIN, here] is a match
+ *
+ * What has come to a state has come to all behind it that may be left out as well. So a later arrival that
+ * began no earlier stops where it meets an earlier one; and as those further on began earlier, states are
+ * taken from the last to the first, and each is entered a few times, not once for each before it.
  */
 #include "audit/pattern.h"
 
@@ -229,9 +233,8 @@ int pattern_parse(const char *text, struct pattern *ret, struct err *err)
 /* A match in progress comes to state @i; where that may be left out, to those behind it, too. */
 static void enter(const struct pattern *p, size_t *begins, size_t i, size_t begin)
 {
-	for (;; i++) {
-		if (begin < begins[i])
-			begins[i] = begin;
+	for (; begin < begins[i]; i++) {
+		begins[i] = begin;
 		if (i == p->n_states || !p->states[i].optional)
 			return;
 	}
@@ -270,12 +273,12 @@ size_t pattern_find(const struct pattern *p, const char *text, size_t len,
 			now[0] = at;
 		for (size_t i = 0; i <= p->n_states; i++)
 			next[i] = NONE;
-		for (size_t i = 0; i < p->n_states; i++) {
+		for (size_t i = p->n_states; i-- > 0;) {
 			if (now[i] == NONE || !set_has(p->sets[p->states[i].set], byte))
 				continue;
+			enter(p, next, i + 1, now[i]);
 			if (p->states[i].loops)
 				enter(p, next, i, now[i]);
-			enter(p, next, i + 1, now[i]);
 		}
 		if (next[p->n_states] != NONE)
 			n = add_span(spans, n, max, next[p->n_states], at + 1);

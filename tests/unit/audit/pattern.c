@@ -3,9 +3,13 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "base/macros.h"
 
 static size_t find(const char *pattern, const char *text, struct pattern_span *span)
 {
@@ -97,4 +101,112 @@ Test(pattern, is_linear_in_the_text)
 	(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
 	cr_assert_lt(to.tv_sec - from.tv_sec, 30);
 	free(text);
+}
+
+/* The least of three tries, in nanoseconds. */
+static int64_t cost(const char *pattern, const char *text, size_t len)
+{
+	int64_t least = INT64_MAX;
+	struct pattern p;
+	struct err err;
+
+	cr_assert_eq(pattern_parse(pattern, &p, &err), 0);
+	for (int i = 0; i < 3; i++) {
+		struct pattern_span spans[4];
+		struct timespec from, to;
+
+		(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+		(void)pattern_find(&p, text, len, spans, 4);
+		(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+		least = MIN(least, (to.tv_sec - from.tv_sec) * INT64_C(1000000000) + to.tv_nsec -
+					   from.tv_nsec);
+	}
+	return least;
+}
+
+Test(pattern, what_may_be_left_out_costs_no_more_than_what_may_not)
+{
+	static const char *const optional[] = {"a[ab]{0,126}c", "a[ab]*[ab]{0,120}[ab]*c",
+					       "a[ab]{0,40}a{0,40}[ab]{0,40}c"};
+	size_t len = (size_t)64 << 10;
+	char *text = malloc(len);
+	int64_t plain;
+
+	cr_assert_not_null(text);
+	memset(text, 'a', len);
+	plain = cost("[ab]{126}c", text, len);
+	for (size_t i = 0; i < ARRAY_SIZE(optional); i++) {
+		int64_t took = cost(optional[i], text, len);
+
+		cr_assert_lt(took, 10 * plain, "row %zu: %ld of %ld ns", i, (long)took,
+			     (long)plain);
+	}
+	free(text);
+}
+
+/* All states that a match which began at @from can be in, byte by byte; marks what it covers. */
+static void cover(const struct pattern *p, const char *text, size_t len, size_t from, bool *covered)
+{
+	bool now[PATTERN_STATES_MAX + 1] = {true};
+
+	for (size_t at = from; at < len; at++) {
+		bool next[PATTERN_STATES_MAX + 1] = {false};
+
+		for (size_t i = 0; i < p->n_states; i++) {
+			const uint64_t *set = p->sets[p->states[i].set];
+			unsigned char byte = (unsigned char)text[at];
+
+			if (!now[i] || !(set[byte / 64] >> (byte % 64) & 1))
+				continue;
+			next[i] = next[i] || p->states[i].loops;
+			next[i + 1] = true;
+		}
+		for (size_t i = 0; i < p->n_states; i++)
+			next[i + 1] = next[i + 1] || (next[i] && p->states[i].optional);
+		if (next[p->n_states])
+			memset(covered + from, 1, at + 1 - from);
+		memcpy(now, next, sizeof(now));
+	}
+}
+
+static void append_item(char *pattern, size_t cap)
+{
+	static const char *const items[] = {"a", "b", "[ab]", "[^a]", "."};
+	static const char *const times[] = {"", "", "?", "*", "+", "{2}", "{0,3}", "{1,2}", "{2,}"};
+	size_t len = strlen(pattern);
+
+	(void)snprintf(pattern + len, cap - len, "%s%s", items[(size_t)rand() % ARRAY_SIZE(items)],
+		       times[(size_t)rand() % ARRAY_SIZE(times)]);
+}
+
+Test(pattern, finds_what_trying_everything_finds)
+{
+	unsigned int matched = 0;
+
+	srand(7);
+	for (unsigned int round = 0; round < 20000; round++) {
+		struct pattern_span spans[32];
+		bool covered[33] = {false};
+		bool found[33] = {false};
+		char pattern[64] = "";
+		char text[33] = "";
+		size_t len = (size_t)rand() % 32;
+		struct pattern p;
+		size_t n;
+
+		for (int items = rand() % 5; items >= 0; items--)
+			append_item(pattern, sizeof(pattern));
+		if (pattern_parse(pattern, &p, NULL) < 0)
+			continue;
+		for (size_t i = 0; i < len; i++)
+			text[i] = "aab \xc3"[rand() % 5];
+		for (size_t from = 0; from < len; from++)
+			cover(&p, text, len, from, covered);
+		n = pattern_find(&p, text, len, spans, ARRAY_SIZE(spans));
+		for (size_t i = 0; i < n; i++)
+			memset(found + spans[i].from, 1, spans[i].to - spans[i].from);
+		cr_assert_arr_eq(covered, found, sizeof(covered), "%s in \"%s\"", pattern, text);
+		matched += n > 0;
+	}
+	cr_assert_gt(matched, 5000);
 }
