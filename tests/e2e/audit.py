@@ -135,7 +135,7 @@ class Records(AuditTest):
 
 class Secrets(AuditTest):
     section = {"full": "stop", "arguments": "text",
-               "mask": {"names": ["badge"], "patterns": ["acme_[a-z]{6,}"]}}
+               "mask": {"names": ["badge"], "patterns": ["acme_[a-z]{6,}", "zeta_.{2}"]}}
 
     def test_nothing_secret_gets_into_the_log(self):
         os.environ["MY_API_TOKEN"] = "envsecret1"
@@ -143,7 +143,8 @@ class Secrets(AuditTest):
         engine = self.engine(policy=self.policy(environment={"pass": ["MY_API_TOKEN"]}))
         for command in (f"echo {TOKEN}", "mysql --password hunter2", "PGPASSWORD=hunter2 true",
                         "curl -H 'Authorization: Bearer hunter2hunter2' x", "echo acme_zzhunter2",
-                        "git clone https://me:hunter2@example.org/x", "BADGE=hunter2 true"):
+                        "git clone https://me:hunter2@example.org/x", "BADGE=hunter2 true",
+                        "echo '{\"password\": \"x\\\"hunter2\"}'", "TOKEN=x\\ hunter2 true"):
             engine.bash(command)
         engine.call("Bash", {"command": f"cd {TOKEN}", "cwd": f"/{TOKEN}"})
         text = (self.audit / "audit.jsonl").read_text()
@@ -152,6 +153,11 @@ class Secrets(AuditTest):
         self.assertIn("[masked: 40 bytes]", text)
         self.assertIn('"MY_API_TOKEN":"[masked: 10 bytes]"', text)
         self.assertNotIn(TOKEN, self.show())
+
+    def test_a_pattern_that_ends_within_a_character_loses_no_record(self):
+        engine = self.engine()
+        self.assertNotIn("audit", engine.bash("echo zeta_a\u00e9 end")["enforced"]["missing"])
+        self.assertEqual(self.records("call")[0]["arguments"]["text"], {"command": "echo [masked: 8 bytes] end"})
 
     def test_a_hostile_argument_does_not_hang_it(self):
         engine = self.engine()
@@ -378,6 +384,19 @@ class Death(AuditTest):
         """A copy of the supervisor, with its name."""
         return [p for p in engine_processes(engine.pid)[1:] if process_name(p) == "toolcell"][0]
 
+    def test_a_log_that_was_cut_and_cut_again_while_that_was_told_goes_on(self):
+        path = self.audit / "audit.jsonl"
+        call = ("run", "-p", self.policy(), "-w", self.workspace, "Bash", "command=true")
+        self.assertEqual(self.run_toolcell(*call).returncode, 0)
+        path.write_bytes(path.read_bytes()[:-30])
+        self.assertIn("is cut off", self.verify().stderr)
+        self.assertEqual(self.run_toolcell(*call).returncode, 0)
+        path.write_bytes(path.read_bytes().partition(b'"kind":"torn"')[0])
+        self.assertIn("is cut off", self.verify().stderr)
+        done = self.run_toolcell(*call)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("1 lines were cut off", self.verify().stderr)
+
     def test_a_writer_that_is_killed_stops_calls(self):
         engine = self.engine()
         self.assertOk(engine.bash("true"))
@@ -446,6 +465,15 @@ class Reading(AuditTest):
         self.assertEqual(done.returncode, 1)
         self.assertIn("audit.jsonl:", done.stderr)
         self.assertNotIn("\x1b", done.stderr + done.stdout)
+
+    def test_a_log_that_gets_new_files_is_never_called_changed(self):
+        policy = self.policy(audit={"rotate": {"size": "64KiB", "keep": 1000}})
+        files = len(list(self.audit.glob("audit.0*.jsonl")))
+        with self.engine(policy=policy) as engine:
+            while len(list(self.audit.glob("audit.0*.jsonl"))) < files + 2:
+                engine.start_call("Bash", {"command": "true"})
+                engine.bash("true")
+                self.verify()
 
     def test_wrong_words_are_usage(self):
         for words in ([], ["nonsense"], ["show", "--last", "x"], ["verify", "--expect", "abc"], ["show", "--since", "soon"],
