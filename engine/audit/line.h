@@ -90,6 +90,6 @@ bool audit_line_is_cut(const char *text, size_t len);
 const char *audit_time_text(int64_t time_us, char dst[AUDIT_TIME_BYTES]);
 
 /** audit_hash_hex - SHA-256 of @data as text */
-void audit_hash_hex(const void *data, size_t len, char hex[AUDIT_HEX_BYTES]);
+void audit_hash_hex(const void *data, size_t len, char dst[AUDIT_HEX_BYTES]);
 
 #endif
