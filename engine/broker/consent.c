@@ -170,30 +170,53 @@ static void refuse(struct call *c, uint32_t bits, enum consent_refusal why, cons
 	refuse_waiting(c, bits, why);
 }
 
-/* The answer to a question about @bits: all of them are granted, or the call is DONE. */
-static void take_answer(struct call *c, uint32_t bits, const struct rpc_answer *answer)
+/* The answer to a question about @bits: a yes to all of them, or the call is DONE. Return: whether it is. */
+static bool is_yes(struct call *c, uint32_t bits, const struct rpc_answer *answer,
+		   uint32_t *ret_once, uint32_t *ret_session)
 {
 	static const enum consent_refusal whys[] = {
 		[RPC_ACCEPTED] = CONSENT_MALFORMED,   [RPC_DECLINED] = CONSENT_DECLINED,
 		[RPC_DISMISSED] = CONSENT_DISMISSED,  [RPC_MALFORMED] = CONSENT_MALFORMED,
 		[RPC_UNANSWERED] = CONSENT_MALFORMED,
 	};
-	uint32_t session = 0;
-	uint32_t once = 0;
 	uint32_t left = bits;
 	bool no = false;
 
 	if (answer->action == RPC_ACCEPTED)
-		left = read_form(c, bits, answer->content, &once, &session, &no);
-	if (left) {
-		refuse(c, left, no ? CONSENT_DECLINED : whys[answer->action],
-		       answer->action == RPC_ACCEPTED && !no
-			       ? "a field of the form holds no word that it offers"
-			       : answer->wrong);
+		left = read_form(c, bits, answer->content, ret_once, ret_session, &no);
+	if (left == 0)
+		return true;
+	refuse(c, left, no ? CONSENT_DECLINED : whys[answer->action],
+	       answer->action == RPC_ACCEPTED && !no
+		       ? "a field of the form holds no word that it offers"
+		       : answer->wrong);
+	return false;
+}
+
+static void take_answer(struct call *c, uint32_t bits, const struct rpc_answer *answer)
+{
+	uint32_t session = 0;
+	uint32_t once = 0;
+
+	if (!is_yes(c, bits, answer, &once, &session))
 		return;
-	}
 	grant(c, once, session);
 	release(c);
+}
+
+/*
+ * The answer to a question that is gone. It grants nothing; where nothing has to be granted any more, as
+ * another answer was "session", it is still what the person has said to this call.
+ */
+static void take_late_answer(struct call *c, const struct rpc_answer *answer)
+{
+	uint32_t missing = consent_missing(c);
+	uint32_t unused = 0;
+
+	if (missing)
+		consent_refuse(c, missing, CONSENT_STALE, NULL);
+	else if (is_yes(c, c->consent.needs, answer, &unused, &unused))
+		release(c);
 }
 
 static bool asks_the_same(const struct call *other, const struct call *c, uint32_t bits)
@@ -358,7 +381,6 @@ static bool take_retry(struct call *c)
 {
 	struct rpc_answer answer;
 	const char *state = c->rpc ? rpc_call_state(c->rpc, &answer) : NULL;
-	uint32_t missing = consent_missing(c);
 	uint32_t bits;
 
 	if (!state)
@@ -366,13 +388,13 @@ static bool take_retry(struct call *c)
 	bits = consent_pending_take(c, state);
 	if (answer.action == RPC_UNANSWERED)
 		return true; /* it is asked again, and the first question is void */
-	if (bits == 0 && missing == 0)
-		return true; /* an answer that nobody needs any more */
+	if (bits == 0 && c->consent.needs == 0)
+		return true; /* nobody is asked about such a call */
 	/* Held for as long as it takes, so that a refusal is counted like others. */
 	c->state = CALL_HELD;
 	c->broker->consents.held++;
 	if (bits == 0)
-		consent_refuse(c, missing, CONSENT_STALE, NULL);
+		take_late_answer(c, &answer);
 	else
 		take_answer(c, bits, &answer);
 	return c->state == CALL_QUEUED;

@@ -462,6 +462,23 @@ class Modern(AskTest):
         result = engine.finish_call(self.again(engine, {"command": "touch never"}, first))
         self.assertRefused(result, "#/tools/Bash/ask", "belongs to no open question")
 
+    def test_a_no_to_a_question_that_is_gone_is_a_no_to_what_is_granted_meanwhile(self):
+        engine = self.asking(MODERN, ask={"timeout": "1s"})
+        arguments = {"command": "touch never"}
+        late = self.first(engine, arguments)
+        time.sleep(1.2)
+        granted = self.first(engine, {"command": "echo 1"})
+        self.assertOk(engine.finish_call(self.again(engine, {"command": "echo 1"}, granted, word="session")))
+        for action, word, words in (("decline", None, "has declined"), ("cancel", None, "has closed"),
+                                    ("accept", "decline", "has declined"), ("accept", "yes", "could not be read"),
+                                    ("perhaps", None, "could not be read")):
+            with self.subTest(action=action, word=word):
+                result = engine.finish_call(self.again(engine, arguments, late, action, word))
+                self.assertRefused(result, "#/tools/Bash/ask", words)
+        self.assertFalse((self.workspace / "never").exists())
+        self.assertOk(engine.finish_call(self.again(engine, {"command": "echo 2"}, late)))  # a yes changes nothing
+        self.assertOk(engine.finish_call(self.again(engine, {"file_path": "a.txt"}, late, "decline", tool="Read")))
+
     def test_a_client_that_cannot_ask_is_refused(self):
         engine = self.asking(MODERN, {})
         self.assertRefused(engine.bash("touch never"), "#/tools/Bash/ask", "nobody can be asked here")
