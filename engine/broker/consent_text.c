@@ -2,8 +2,8 @@
  * Theory of operation: the question. Its lines are ours; what the model wrote stands in them as JSON, in
  * quotes and on one line, so that it can neither begin a line of its own nor end its quotes. Letters of
  * every script stay readable; what an eye does not see (controls, marks that turn or hide text, long
- * runs of blanks) is named instead. A text that is too long is cut in its middle, and says first thing
- * how much is missing.
+ * runs of blanks) is named instead, and so are bytes that are no text. A text that is too long is cut in
+ * its middle, and says first thing how much is missing.
  *
  * The form has a field for each thing to be granted. What it holds when nobody has touched it is "no":
  * there are hosts that send a form as they found it.
@@ -23,17 +23,23 @@
 #define SHOWN_TAIL ((size_t)1000)
 #define BLANKS_MAX 8U /* in a row; more are counted */
 
-/* Nothing to be seen where they stand, or not what stands there. */
+/*
+ * Nothing to be seen where they stand, or not what stands there: controls, what Unicode lets a font
+ * ignore (Default_Ignorable_Code_Point), format and bidi controls but for those that have a shape, blanks
+ * of every width, fillers without a shape, what is private or no character, planes that nobody uses.
+ */
 static const struct {
 	uint32_t first;
 	uint32_t last;
 } unseen[] = {
-	{0x00, 0x1f},	    {0x7f, 0xa0},	 {0xad, 0xad},	   {0x34f, 0x34f},
-	{0x61c, 0x61c},	    {0x115f, 0x1160},	 {0x1680, 0x1680}, {0x17b4, 0x17b5},
-	{0x180b, 0x180f},   {0x2000, 0x200f},	 {0x2028, 0x202f}, {0x205f, 0x206f},
-	{0x2800, 0x2800},   {0x3000, 0x3000},	 {0x3164, 0x3164}, {0xe000, 0xf8ff},
-	{0xfe00, 0xfe0f},   {0xfeff, 0xfeff},	 {0xffa0, 0xffa0}, {0xfff0, 0xfffb},
-	{0x1d173, 0x1d17a}, {0xe0000, 0x10ffff},
+	{0x00, 0x1f},	    {0x7f, 0xa0},	 {0xad, 0xad},	     {0x34f, 0x34f},
+	{0x61c, 0x61c},	    {0x115f, 0x1160},	 {0x1680, 0x1680},   {0x17b4, 0x17b5},
+	{0x180b, 0x180f},   {0x2000, 0x200f},	 {0x2028, 0x202f},   {0x205f, 0x206f},
+	{0x2800, 0x2800},   {0x3000, 0x3000},	 {0x3164, 0x3164},   {0xe000, 0xf8ff},
+	{0xfdd0, 0xfdef},   {0xfe00, 0xfe0f},	 {0xfeff, 0xfeff},   {0xffa0, 0xffa0},
+	{0xfff0, 0xfffc},   {0xfffe, 0xffff},	 {0x13430, 0x13455}, {0x16fe4, 0x16fe4},
+	{0x1bca0, 0x1bca3}, {0x1d159, 0x1d159},	 {0x1d173, 0x1d17a}, {0x1fffe, 0x1ffff},
+	{0x2fffe, 0x2ffff}, {0x3fffe, 0x10ffff},
 };
 
 static uint32_t code_point(const unsigned char *p, int n)
@@ -119,31 +125,92 @@ static int append_cut(struct buf *out, const char *label, const struct buf *whol
 	return r == 0 ? buf_puts(out, "\n") : r;
 }
 
-/* "label: JSON"; @value is stolen, NULL: no memory. */
-static int append_json(struct buf *out, const char *label, json_t *value)
+/* "label: WHOLE", with nothing hidden. */
+static int append_shown(struct buf *out, const char *label, const char *text, size_t len)
 {
 	CLEANUP(buf_fini) struct buf shown = {0};
-	char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-	int r = text ? consent_append_shown(&shown, text, strlen(text)) : -ENOMEM;
+	int r = consent_append_shown(&shown, text, len);
 
-	free(text);
-	json_decref(value);
 	return r == 0 ? append_cut(out, label, &shown) : r;
 }
 
-static json_t *strings_json(char **strings)
+/* "label: JSON" */
+static int append_json(struct buf *out, const char *label, const json_t *value)
 {
-	json_t *array = json_array();
+	char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+	int r = text ? append_shown(out, label, text, strlen(text)) : -ENOMEM;
 
-	for (; array && strings && *strings; strings++) {
-		json_t *one = json_string(*strings);
+	free(text);
+	return r;
+}
 
-		if (json_array_append_new(array, one ? one : json_string("(not UTF-8)")) < 0) {
-			json_decref(array);
-			return NULL;
-		}
+/* Bytes of @text that are whole characters. */
+static size_t characters(const char *text, size_t len)
+{
+	size_t n = 0;
+	int one = 1;
+
+	while (n < len && one > 0) {
+		one = text_utf8_len((const unsigned char *)text + n, len - n);
+		n += one > 0 ? (size_t)one : 0;
 	}
-	return array;
+	return n;
+}
+
+/* What stands between the quotes of a JSON string; whole characters only. */
+static int append_escaped(struct buf *out, const char *text, size_t len)
+{
+	json_t *string = json_stringn(text, len);
+	char *quoted = string ? json_dumps(string, JSON_ENCODE_ANY) : NULL;
+	int r = quoted ? buf_append(out, quoted + 1, strlen(quoted) - 2) : -ENOMEM;
+
+	free(quoted);
+	json_decref(string);
+	return r;
+}
+
+/*
+ * A JSON string, but for bytes that are no text: they stand in it as they are and become \xHH where it is
+ * shown, which no text does, as its own backslashes are doubled.
+ */
+static int append_quoted(struct buf *out, const char *text, size_t len)
+{
+	int r = buf_puts(out, "\"");
+
+	while (len > 0 && r == 0) {
+		size_t n = characters(text, len);
+		size_t odd = n < len;
+
+		r = append_escaped(out, text, n);
+		if (r == 0)
+			r = buf_append(out, text + n, odd);
+		text += n + odd;
+		len -= n + odd;
+	}
+	return r == 0 ? buf_puts(out, "\"") : r;
+}
+
+static int append_text(struct buf *out, const char *label, const char *text, size_t len)
+{
+	CLEANUP(buf_fini) struct buf quoted = {0};
+	int r = append_quoted(&quoted, text, len);
+
+	return r == 0 ? append_shown(out, label, quoted.data, quoted.len) : r;
+}
+
+static int append_words(struct buf *out, const char *label, char *const *words)
+{
+	CLEANUP(buf_fini) struct buf list = {0};
+	int r = buf_puts(&list, "[");
+
+	for (size_t i = 0; words[i] && r == 0; i++) {
+		r = buf_puts(&list, i > 0 ? "," : "");
+		if (r == 0)
+			r = append_quoted(&list, words[i], strlen(words[i]));
+	}
+	if (r == 0)
+		r = buf_puts(&list, "]");
+	return r == 0 ? append_shown(out, label, list.data, list.len) : r;
 }
 
 /* What runs: the words that are executed, or what a program of ours is told to do. */
@@ -153,12 +220,12 @@ static int append_operation(const struct call *c, json_t *arguments, struct buf 
 	int r = 0;
 
 	if (!call->argv || manifest_reads_arguments(c->tool))
-		return append_json(out, "arguments", json_incref(arguments));
-	r = append_json(out, "runs", strings_json(call->argv));
+		return append_json(out, "arguments", arguments);
+	r = append_words(out, "runs", call->argv);
 	if (r == 0 && call->env && call->env[0])
-		r = append_json(out, "environment", strings_json(call->env));
+		r = append_words(out, "environment", call->env);
 	if (r == 0 && call->stdin_len > 0)
-		r = append_json(out, "input", json_stringn(call->stdin_text, call->stdin_len));
+		r = append_text(out, "input", call->stdin_text, call->stdin_len);
 	return r;
 }
 
@@ -242,6 +309,19 @@ static int append_meaning(const struct call *c, uint32_t bits, struct buf *out)
 		bits & CONSENT_PATHS ? "for the path in every call, " : "");
 }
 
+/* Where: what a driver says beside the arguments decides on it, too. */
+static int append_place(const struct call *c, struct buf *out)
+{
+	const char *session = c->consent.key.session;
+	int r = 0;
+
+	if (c->cwd)
+		r = append_text(out, "folder", c->cwd, strlen(c->cwd));
+	if (r == 0 && session)
+		r = append_text(out, "session", session, strlen(session));
+	return r == 0 ? buf_printf(out, "writes: %s\n", writes(c)) : r;
+}
+
 int consent_message(const struct call *c, json_t *arguments, uint32_t bits, struct buf *out)
 {
 	const struct broker *b = c->broker;
@@ -251,10 +331,8 @@ int consent_message(const struct call *c, json_t *arguments, uint32_t bits, stru
 
 	if (r == 0)
 		r = append_operation(c, arguments, out);
-	if (r == 0 && c->cwd)
-		r = append_json(out, "folder", json_string(c->cwd));
 	if (r == 0)
-		r = buf_printf(out, "writes: %s\n", writes(c));
+		r = append_place(c, out);
 	if (r == 0)
 		r = append_wants(c, bits, out);
 	return r == 0 ? append_meaning(c, bits, out) : r;

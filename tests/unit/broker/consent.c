@@ -103,6 +103,16 @@ Test(consent, nothing_hides_in_what_is_shown)
 		{"\xef\xbb\xbf", "\\u{feff}"},
 		{"\xe3\x80\x80", "\\u{3000}"},
 		{"\xf3\xa0\x81\x81", "\\u{e0041}"},
+		{"\xf0\x93\x90\xb0", "\\u{13430}"},
+		{"\xf0\x96\xbf\xa4", "\\u{16fe4}"},
+		{"\xf0\x9b\xb2\xa0", "\\u{1bca0}"},
+		{"\xf0\x9b\xb2\xa3", "\\u{1bca3}"},
+		{"\xf0\x9d\x85\x99", "\\u{1d159}"},
+		{"\xef\xb7\x90", "\\u{fdd0}"},
+		{"\xef\xbf\xbc", "\\u{fffc}"},
+		{"\xef\xbf\xbe", "\\u{fffe}"},
+		{"\xf0\x9f\xbf\xbf", "\\u{1ffff}"},
+		{"\xf1\x80\x80\x80", "\\u{40000}"},
 		{"\xff", "\\xff"},
 		{"\xe2\x80", "\\xe2\\x80"},
 		{"a        b", "a        b"},
@@ -139,6 +149,64 @@ Test(consent, any_bytes_become_one_line_of_text)
 		cr_assert_eq(text_append_safe(&safe, out.data, out.len), 0);
 		cr_assert_str_eq(safe.data, out.data, "nothing is left to be made safe");
 	}
+}
+
+/* A call of "exec" in this folder: nothing but words. Return: what the person is shown. */
+static char *shown_of(const char *const *words, const char *folder, const char *session)
+{
+	struct broker_config config = {0};
+	struct broker *b = calloc(1, sizeof(*b));
+	struct call c = {.broker = b, .cwd = strdup(folder)};
+	struct buf out = {0};
+
+	b->config = &config;
+	b->policy = "p";
+	c.tool_name = strdup("exec");
+	c.expanded.argv = (char **)(uintptr_t)words;
+	c.consent.key.session = session ? strdup(session) : NULL;
+	cr_assert_eq(consent_message(&c, NULL, 0, &out), 0);
+	consent_fini(&c);
+	free(c.tool_name);
+	free(c.cwd);
+	free(b);
+	return out.data;
+}
+
+Test(consent, bytes_that_are_no_text_are_shown_one_by_one)
+{
+	static const struct {
+		const char *words[4];
+		const char *line;
+	} rows[] = {
+		{{"cat", "a\xff\xfe", NULL}, "runs: [\"cat\",\"a\\xff\\xfe\"]\n"},
+		{{"gr\xc3\xb6\xc3", "\xe2\x80", NULL},
+		 "runs: [\"gr\xc3\xb6\\xc3\",\"\\xe2\\x80\"]\n"},
+		{{"\xff\"]\nrm\x1b", NULL}, "runs: [\"\\xff\\\"]\\nrm\\u001B\"]\n"},
+		{{"\\xff", "\xff", NULL}, "runs: [\"\\\\xff\",\"\\xff\"]\n"},
+		{{"", NULL}, "runs: [\"\"]\n"},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char *shown = shown_of(rows[i].words, "/w\xff", NULL);
+
+		cr_expect_not_null(strstr(shown, rows[i].line), "row %zu: %s", i, shown);
+		cr_expect_not_null(strstr(shown, "folder: \"/w\\xff\"\n"), "row %zu: %s", i, shown);
+		free(shown);
+	}
+}
+
+Test(consent, the_session_that_a_driver_names_is_shown_before_what_is_written)
+{
+	static const char *const words[] = {"true", NULL};
+	char *named = shown_of(words, "/w", "k3f9abcd.2\nwrites: nothing");
+	char *unnamed = shown_of(words, "/w", NULL);
+
+	cr_expect_not_null(strstr(named,
+				  "\nsession: \"k3f9abcd.2\\nwrites: nothing\"\nwrites: in "),
+			   "%s", named);
+	cr_expect_null(strstr(unnamed, "session: "), "%s", unnamed);
+	free(named);
+	free(unnamed);
 }
 
 static struct broker *broker;
