@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -60,7 +59,7 @@ int engine_start(const struct args *args, bool digest, struct session *ret, stru
 	return session_start(&options, ret, err);
 }
 
-static int broker_main(struct session *session, const struct args *args,
+static int broker_main(struct session *session, pid_t supervisor, const struct args *args,
 		       int (*body)(const struct broker_config *config, const struct args *args))
 {
 	struct frame_ready ready;
@@ -84,8 +83,9 @@ static int broker_main(struct session *session, const struct args *args,
 	/* A driver that closes its end is an error of write(2), not the end of the broker. */
 	(void)signal(SIGPIPE, SIG_IGN);
 	log_open("toolcell-broker", LOG_LEVEL_WARNING);
-	if (session_wait_ready(session, &ready, &err) < 0 ||
-	    session_become_broker(session, &err) < 0) {
+	if (session_die_with(supervisor, &err) < 0 ||
+	    session_wait_ready(session, &ready, &err) < 0 ||
+	    session_become_broker(session, supervisor, &err) < 0) {
 		ui_error(&err);
 		return CLI_REFUSED;
 	}
@@ -96,7 +96,7 @@ int engine_fork_broker(struct session *session, const struct args *args,
 		       int (*body)(const struct broker_config *config, const struct args *args))
 {
 	struct err err;
-	pid_t parent = getpid();
+	pid_t supervisor = getpid();
 	pid_t pid;
 
 	if (audited_start(session, &err) < 0) {
@@ -111,11 +111,7 @@ int engine_fork_broker(struct session *session, const struct args *args,
 		session_stop(session);
 		return CLI_REFUSED;
 	}
-	if (pid == 0) {
-		/* The supervisor may have died between the fork and this line. */
-		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
-			_exit(CLI_REFUSED);
-		_exit(broker_main(session, args, body));
-	}
+	if (pid == 0)
+		_exit(broker_main(session, supervisor, args, body));
 	return session_supervise(session, pid);
 }

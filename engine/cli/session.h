@@ -69,11 +69,15 @@ MUST_USE int session_start(const struct session_options *options, struct session
 /** session_wait_ready - read FRAME_READY (or FRAME_FATAL, which becomes @err) */
 MUST_USE int session_wait_ready(struct session *session, struct frame_ready *ret, struct err *err);
 
+/** session_die_with - this process is killed when @supervisor, its parent, dies or has died */
+MUST_USE int session_die_with(pid_t supervisor, struct err *err);
+
 /**
  * session_become_broker - in the child that will speak with the driver: give up every privilege
- * New uid in root mode, no capabilities, no_new_privs, Landlock without any path, seccomp.
+ * New uid in root mode, no capabilities, no_new_privs, Landlock without any path, seccomp. It still dies
+ * with @supervisor.
  */
-MUST_USE int session_become_broker(struct session *session, struct err *err);
+MUST_USE int session_become_broker(struct session *session, pid_t supervisor, struct err *err);
 
 /**
  * session_supervise - P0's rest of life: wait for @broker, end the others, leave nothing behind

@@ -15,6 +15,7 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -123,7 +124,15 @@ static int restrict_files(struct err *err)
 	return r < 0 ? err_set(err, -r, "the broker cannot enter its Landlock domain") : 0;
 }
 
-int session_become_broker(struct session *session, struct err *err)
+int session_die_with(pid_t supervisor, struct err *err)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return err_set(err, errno, "cannot tie a process to its supervisor");
+	/* It may have died before this line, and then nobody sends the signal. */
+	return getppid() == supervisor ? 0 : err_set(err, ESRCH, "the supervisor has died");
+}
+
+int session_become_broker(struct session *session, pid_t supervisor, struct err *err)
 {
 	int r;
 
@@ -137,6 +146,10 @@ int session_become_broker(struct session *session, struct err *err)
 	r = privilege_become(session->broker_uid);
 	if (r < 0)
 		return err_set(err, -r, "the broker cannot give up root");
+	/* The kernel forgets the signal when ids change: PR_SET_PDEATHSIG of prctl(2). */
+	r = session_die_with(supervisor, err);
+	if (r < 0)
+		return r;
 	r = privilege_hide();
 	if (r == 0)
 		r = privilege_no_new();

@@ -166,9 +166,16 @@ int session_wait_ready(struct session *session, struct frame_ready *ret, struct 
 	return 0;
 }
 
-int session_become_broker(struct session *session, struct err *err)
+int session_die_with(pid_t supervisor, struct err *err)
+{
+	(void)supervisor;
+	return err_set(err, ENOSYS, "exec has no broker");
+}
+
+int session_become_broker(struct session *session, pid_t supervisor, struct err *err)
 {
 	(void)session;
+	(void)supervisor;
 	return err_set(err, ENOSYS, "exec has no broker");
 }
 
