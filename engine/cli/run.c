@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/engine.h"
@@ -21,8 +22,7 @@
 
 #define WALL_MS_SHOWN_MAX 1e15 /* what surely fits an integer */
 
-/* Found before the broker gives up what it needs to find it. */
-static int terminal_fd = -1;
+/* At the terminal that the supervisor was started on; .ask NULL: nobody. */
 static struct broker_person person;
 
 static int check_usage(const struct command *self, const struct args *args, struct err *err)
@@ -151,7 +151,7 @@ static int run_body(const struct broker_config *config, const struct args *args)
 		ui_error(&err);
 		return CLI_USAGE;
 	}
-	with.person = terminal_fd >= 0 ? &person : NULL;
+	with.person = person.ask ? &person : NULL;
 	if (broker_run_one(&with, args->operands[0], arguments, &result, &text, &err) < 0)
 		ui_error(&err);
 	else
@@ -164,6 +164,7 @@ static int run_body(const struct broker_config *config, const struct args *args)
 
 int command_run(const struct command *self, struct args *args, char **argv)
 {
+	CLEANUP(fd_closep) int terminal = -1;
 	struct session session;
 	struct err err;
 
@@ -174,9 +175,14 @@ int command_run(const struct command *self, struct args *args, char **argv)
 	}
 	if (isatty(STDERR_FILENO) == 1)
 		progress_start(args->operands[0], PROGRESS_INTERVAL_MS);
-	(void)person_find(&terminal_fd, &person);
 	if (engine_start(args, true, &session, &err) < 0) {
 		ui_error(&err);
+		return CLI_REFUSED;
+	}
+	if (person_find(&terminal, &person) &&
+	    person_start(&terminal, &session.person_fd, &person, &err) < 0) {
+		ui_error(&err);
+		session_abort(&session);
 		return CLI_REFUSED;
 	}
 	return engine_fork_broker(&session, args, run_body);

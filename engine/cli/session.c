@@ -415,6 +415,7 @@ int session_start(const struct session_options *options, struct session *ret, st
 				.digest_fd = -1,
 				.workspace_fd = -1,
 				.alive_fd = -1,
+				.person_fd = -1,
 				.environ_kept = environ,
 				.broker_uid = geteuid() == 0 ? base + UID_BROKER : 0};
 	r = kept_adopt(&o, ret, err);
@@ -470,6 +471,7 @@ void session_stop(struct session *session)
 	fd_closep(&session->alive_fd);
 	fd_closep(&session->launcher_fd);
 	fd_closep(&session->digest_fd);
+	fd_closep(&session->person_fd);
 	fd_closep(&session->workspace_fd);
 	image_unmap(&session->image);
 	fd_closep(&session->image_fd);

@@ -278,6 +278,7 @@ int session_supervise(struct session *session, pid_t broker)
 	/* The broker alone may hold these: their end is how the others learn of its death. */
 	fd_closep(&session->launcher_fd);
 	fd_closep(&session->digest_fd);
+	fd_closep(&session->person_fd);
 	audited_let_go(session);
 	(void)kill(getpid(), SIGCHLD); /* a child may have ended before the mask was set */
 	if (signals < 0 || !wait_for_end(session, broker, signals, &status)) {
