@@ -81,17 +81,24 @@ MUST_USE int broker_run_one(const struct broker_config *config, const char *tool
 			    const char *arguments_json, char **ret_result, char **ret_text,
 			    struct err *err);
 
+/* What a result says of a call that was refused before it began. */
+struct broker_refusal {
+	struct frame_ended ended;
+	char *denials; /* malloc'ed JSON text, caller frees; NULL: it was not refused */
+};
+
 /**
  * broker_exec_consent - `exec`: paths that the command names and a person has to grant
  * @cell:   in: the policy's own; out: the one with what was granted
  * @argv:   the command; NULL-terminated
  * @person: NULL: nobody can be asked
+ * @ret:    written when something was not granted
  *
  * Return: 0; -EPERM when something was not granted, @err says what and by which rule.
  */
 MUST_USE int broker_exec_consent(const struct image *image, uint32_t *cell, char *const *argv,
 				 const char *cwd, const struct broker_person *person,
-				 struct err *err);
+				 struct broker_refusal *ret, struct err *err);
 
 /* What `exec` has to say of one call, whose stdio was passed through. */
 struct broker_exec {
@@ -101,6 +108,7 @@ struct broker_exec {
 	const struct frame_ended *ended;
 	const struct frame_ready *ready;
 	const char *tool;
+	const char *denials;   /* of struct broker_refusal; NULL: it was not refused */
 	const char *workspace; /* path in the cell */
 	const char *session;   /* name of the branch; NULL: none */
 	int summary;	       /* memfd that init wrote to; -1: none */

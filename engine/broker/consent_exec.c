@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "broker/consent.h"
+#include "broker/result.h"
 #include "broker/state.h"
 
 /* A call that has nothing but words, for the question; too large for a stack. */
@@ -27,6 +28,7 @@ static void scene_freep(struct scene **at)
 		return;
 	consents_fini(&s->broker);
 	json_decref(s->broker.catalog);
+	json_decref(s->call.denials);
 	free(s->call.tool_name);
 	free(s->call.cwd);
 	free(s);
@@ -84,22 +86,34 @@ static uint32_t named_bits(const struct scene *s, char *const *argv)
 	return bits;
 }
 
-static int refuse(const struct consent_path *path, enum broker_person_answer answer,
-		  struct err *err)
+/* As a call of the broker's is refused, and in words for the person who has typed the command. */
+static int refuse(struct scene *s, uint32_t bit, enum broker_person_answer answer,
+		  struct broker_refusal *ret, struct err *err)
 {
-	static const char *const words[] = {
-		[BROKER_PERSON_NO] = "you have declined",
-		[BROKER_PERSON_TIMEOUT] = "nobody has answered",
-		[BROKER_PERSON_GONE] = "there is no terminal to ask at",
+	static const struct {
+		enum consent_refusal why;
+		const char *words;
+	} rows[] = {
+		[BROKER_PERSON_NO] = {CONSENT_DECLINED, "you have declined"},
+		[BROKER_PERSON_TIMEOUT] = {CONSENT_TIMEOUT, "nobody has answered"},
+		[BROKER_PERSON_GONE] = {CONSENT_NOBODY, "there is no terminal to ask at"},
 	};
+	const struct consent_path *path = &s->broker.consents.paths[__builtin_ctz(bit)];
 
+	result_ended_init(&s->call.ended);
+	s->call.ended.limits = s->call.cell->limits;
+	consent_refuse(&s->call, bit, rows[answer].why, NULL);
+	ret->ended = s->call.ended;
+	ret->denials = json_dumps(s->call.denials, JSON_COMPACT);
+	if (!ret->denials)
+		return err_set(err, ENOMEM, "no memory for a refusal");
 	return err_set(err, EPERM,
 		       "refused: %s, and %s asks before %s is granted; without asking grants: %s",
-		       words[answer], path->rule, path->path, path->fragment);
+		       rows[answer].words, path->rule, path->path, path->fragment);
 }
 
 static int ask_all(struct scene *s, const struct broker_person *person, uint32_t bits,
-		   struct err *err)
+		   struct broker_refusal *ret, struct err *err)
 {
 	const struct consents *c = &s->broker.consents;
 	CLEANUP(buf_fini) struct buf message = {0};
@@ -120,13 +134,14 @@ static int ask_all(struct scene *s, const struct broker_person *person, uint32_t
 			answer = person->ask(person->ctx, shown, title.data, c->timeout_ms);
 		shown = NULL;
 		if (answer != BROKER_PERSON_YES)
-			return refuse(&c->paths[i], answer, err);
+			return refuse(s, 1U << i, answer, ret, err);
 	}
 	return 0;
 }
 
 int broker_exec_consent(const struct image *image, uint32_t *cell, char *const *argv,
-			const char *cwd, const struct broker_person *person, struct err *err)
+			const char *cwd, const struct broker_person *person,
+			struct broker_refusal *ret, struct err *err)
 {
 	CLEANUP(scene_freep) struct scene *s = NULL;
 	const struct image_cell *plain = image_cell(image, *cell);
@@ -147,7 +162,7 @@ int broker_exec_consent(const struct image *image, uint32_t *cell, char *const *
 		return 0;
 	s->call.expanded.argv = (char **)(uintptr_t)argv; /* shown, not changed */
 	s->broker.consents.session = false;		  /* it ends with the call */
-	r = ask_all(s, person, bits, err);
+	r = ask_all(s, person, bits, ret, err);
 	s->call.expanded.argv = NULL;
 	if (r < 0)
 		return r;

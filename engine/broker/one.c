@@ -131,7 +131,7 @@ static int add_recorded(const struct broker_exec *exec, const struct origins *or
 static json_t *exec_denials(const struct broker_exec *exec, const struct origins *origins,
 			    struct result_source *result)
 {
-	json_t *denials = json_array();
+	json_t *denials = exec->denials ? json_loads(exec->denials, 0, NULL) : json_array();
 	int r = denials ? add_recorded(exec, origins, denials, result) : -ENOMEM;
 
 	if (r == 0)

@@ -53,6 +53,7 @@ struct exec {
 	int result;	/* descriptor of --result, or -1 */
 	int summary;	/* memfd for what was changed, or -1 */
 	int record;	/* memfd for what was denied, or -1 */
+	char *denials;	/* of a person's refusal, before anything ran; NULL: none */
 	bool tells;	/* a person is told what was changed */
 	bool audited;	/* in the audit log, or it has been tried */
 	bool unaudited; /* and the policy says that what is not recorded does not count as done */
@@ -115,12 +116,15 @@ static int ask_person(struct exec *x, const struct args *args, struct err *err)
 	CLEANUP(fd_closep) int fd = -1;
 	struct broker_person person;
 	bool there = person_find(&fd, &person);
+	struct broker_refusal refusal = {0};
 	char *current = getcwd(NULL, 0);
 	int r = broker_exec_consent(&x->session.image, &x->cell_index, args->operands,
 				    exec_env_cwd(current, x->session.workspace),
-				    there ? &person : NULL, err);
+				    there ? &person : NULL, &refusal, err);
 
 	free(current);
+	x->ended = refusal.ended;
+	x->denials = refusal.denials;
 	if (r == 0)
 		x->cell = image_cell(&x->session.image, x->cell_index);
 	return r;
@@ -333,7 +337,8 @@ static int audit_call(struct exec *x, const struct args *args, char **json, stru
 		return 0;
 	x->unaudited = audited_stops(&x->session);
 	ui_line(x->unaudited ? UI_BAD : UI_WARN, x->unaudited ? "error" : "no audit log",
-		"the command ran, and is not recorded: %s", why.text);
+		"the command %s, and is not recorded: %s", x->denials ? "was refused" : "ran",
+		why.text);
 	return broker_result_unrecorded(json, x->unaudited, why.text, err);
 }
 
@@ -352,6 +357,7 @@ static int write_result(struct exec *x, const struct args *args, struct err *err
 			.ended = &x->ended,
 			.ready = &x->ready,
 			.tool = args->operands[0],
+			.denials = x->denials,
 			.workspace = x->session.workspace,
 			.session = x->session.id[0] ? x->session.id : NULL,
 			.summary = x->summary,
@@ -381,6 +387,16 @@ static void audit_failure(struct exec *x, const struct args *args)
 		ui_line(UI_WARN, "no audit log", "%s", why.text);
 }
 
+/* The refusal itself is told in any case. */
+static void write_refusal(struct exec *x, const struct args *args)
+{
+	struct err why;
+
+	/* What the launcher is able to is a part of every result. */
+	if (session_wait_ready(&x->session, &x->ready, &why) < 0 || write_result(x, args, &why) < 0)
+		ui_error(&why);
+}
+
 static int run_call(struct exec *x, const struct args *args, struct err *err)
 {
 	int r = find_cell(x, err);
@@ -389,6 +405,8 @@ static int run_call(struct exec *x, const struct args *args, struct err *err)
 		r = check_timeout(x, args->timeout_ms, err);
 	if (r == 0)
 		r = ask_person(x, args, err);
+	if (x->denials)
+		write_refusal(x, args);
 	if (r == 0)
 		r = want_summary(x, args, err);
 	if (r == 0)
@@ -528,5 +546,6 @@ int command_exec(const struct command *self, struct args *args, char **argv)
 	fd_closep(&x.result);
 	fd_closep(&x.summary);
 	fd_closep(&x.record);
+	free(x.denials);
 	return r;
 }

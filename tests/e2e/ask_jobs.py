@@ -25,6 +25,8 @@ class Shell:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.chdir(cwd)
+            for number in (signal.SIGINT, signal.SIGQUIT):  # ignored where tests are a job in the background
+                signal.signal(number, signal.SIG_DFL)
             os.execve("/bin/bash", ["bash", "--norc", "--noprofile", *([] if editing else ["--noediting"]), "-i"],
                       {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "TERM": "dumb", "PS1": PROMPT,
                        **{k: v for k, v in os.environ.items() if k.startswith(("TOOLCELL", "XDG"))}})

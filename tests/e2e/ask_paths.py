@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from asking import AskTest
-from harness import MODERN, TOOLCELL, main
+from harness import MODERN, ROOT, TOOLCELL, check_result, main
 
 
 class Paths(AskTest):
@@ -247,6 +247,12 @@ class Terminal(AskTest):
         self.assertNotEqual(code, 0, seen)
         self.assertFalse((self.workspace / "never").exists())
 
+    def test_a_word_typed_before_the_question_is_no_part_of_the_answer(self):
+        code, seen = self.at_terminal(*self.run_args("touch never"), before=b"y", typed=b"\n")
+        self.assertNotEqual(code, 0, seen)
+        self.assertIn("has declined", seen)
+        self.assertFalse((self.workspace / "never").exists())
+
     def test_nobody_answers_in_time(self):
         code, seen = self.at_terminal(*self.run_args("touch never", ask={"timeout": "1s"}))
         self.assertNotEqual(code, 0, seen)
@@ -273,6 +279,40 @@ class Terminal(AskTest):
         self.assertNotEqual(code, 0, seen)
         self.assertIn("you have declined", seen)
         self.assertNotIn("\nthe data\n", seen)
+
+    def assertRefusalWritten(self, file, words):
+        result = json.loads(file.read_text())
+        check_result(result)
+        self.assertRefused(result, "#/filesystem/write/0", words)
+        denial = result["denials"][0]
+        self.assertEqual((denial["operation"], denial["object"], denial["relevance"]), ("write", str(self.data), "cause"))
+        self.assertEqual((denial["open"], denial["fragment"]), (True, {"filesystem": {"write": [str(self.data)]}}))
+        self.assertGreater(result["limits"]["wall_ms"], 0)
+        self.assertEqual((result["tool"], result["enforced"]["mode"]), ("touch", "root" if ROOT else "rootless"))
+
+    def test_exec_that_is_refused_writes_a_result_that_says_so(self):
+        file = self.sessions / "result.json"
+        for typed, words, more in ((b"n\n", "has declined", {}), (b"", "did not answer in time", {"ask": {"timeout": "1s"}})):
+            with self.subTest(typed=typed):
+                args = self.exec_args("touch", "never", self.data, **more)
+                code, seen = self.at_terminal(*args[:1], "--result", file, *args[1:], typed=typed)
+                self.assertEqual(code, 125, seen)
+                self.assertRefusalWritten(file, words)
+        args = self.exec_args("touch", "never", self.data)
+        done = self.run_toolcell(*args[:1], "--result", file, *args[1:], start_new_session=True)
+        self.assertEqual(done.returncode, 125)
+        self.assertRefusalWritten(file, "nobody can be asked here")
+        self.assertFalse((self.workspace / "never").exists())
+
+    def test_exec_that_is_refused_is_a_refused_call_in_the_audit_log(self):
+        log = Path(tempfile.mkdtemp(prefix="audit-"))
+        self.addCleanup(shutil.rmtree, log, ignore_errors=True)
+        args = self.exec_args("touch", "never", self.data)
+        done = self.run_toolcell(*args[:1], "--audit", log, *args[1:], start_new_session=True)
+        self.assertEqual(done.returncode, 125)
+        lines = [json.loads(x) for x in (log / "audit.jsonl").read_text().splitlines()]
+        self.assertEqual([x["kind"] for x in lines if x["kind"] in ("call", "lost")], ["call"])
+        self.assertEqual([x["record"]["status"] for x in lines if x["kind"] == "call"], ["refused"])
 
     def test_exec_that_names_nothing_is_not_asked(self):
         code, seen = self.at_terminal(*self.exec_args("echo", "hello"))

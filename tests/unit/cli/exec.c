@@ -154,17 +154,37 @@ static void remove_folder(void)
 	(void)rmdir(folder);
 }
 
-Test(exec, writes_the_result_after_the_call, .init = make_folder, .fini = remove_folder)
+static void assert_holds(const char *path, const char *wanted)
 {
-	struct args args = {.result = real};
 	struct err err = {0};
 	char *text = NULL;
 	size_t len;
 
-	cr_assert_eq(run_exec(&args), 0);
-	cr_assert_eq(fd_read_file(AT_FDCWD, real, 4096, &text, &len, &err), 0, "%s", err.text);
-	cr_assert_str_eq(text, "/bin/true\n");
+	cr_assert_eq(fd_read_file(AT_FDCWD, path, 4096, &text, &len, &err), 0, "%s", err.text);
+	cr_assert_str_eq(text, wanted);
 	free(text);
+}
+
+Test(exec, writes_the_result_after_the_call, .init = make_folder, .fini = remove_folder)
+{
+	struct args args = {.result = real};
+
+	cr_assert_eq(run_exec(&args), 0);
+	assert_holds(real, "/bin/true\n");
+}
+
+Test(exec, writes_a_result_when_the_person_declines_and_sends_no_call, .init = make_folder,
+     .fini = remove_folder)
+{
+	struct args args = {.result = real};
+
+	fake.declined = true;
+	cr_assert_eq(run_exec(&args), CLI_REFUSED);
+	assert_said("you have declined");
+	assert_holds(real, "/bin/true\n");
+	cr_expect_eq(fake.result.cause, FRAME_CAUSE_POLICY);
+	cr_expect_str_eq(fake.result_denials, "[{}]");
+	cr_expect_eq(fake_launcher_saw(), 0);
 }
 
 Test(exec, writes_no_result_through_a_link, .init = make_folder, .fini = remove_folder)

@@ -243,19 +243,26 @@ int broker_result_unrecorded(char **json, bool stop, const char *why, struct err
 int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct err *err)
 {
 	(void)err;
+	fake.result = *exec->ended;
+	(void)strncpy(fake.result_denials, exec->denials ? exec->denials : "",
+		      sizeof(fake.result_denials) - 1);
 	*ret = strdup(exec->tool);
 	return 0;
 }
 
-/* A policy that asks about nothing. */
+/* A policy that asks about nothing, or a person who says no. */
 int broker_exec_consent(const struct image *image, uint32_t *cell, char *const *argv,
-			const char *cwd, const struct broker_person *person, struct err *err)
+			const char *cwd, const struct broker_person *person,
+			struct broker_refusal *ret, struct err *err)
 {
 	(void)image;
 	(void)cell;
 	(void)argv;
 	(void)cwd;
 	(void)person;
-	(void)err;
-	return 0;
+	if (!fake.declined)
+		return 0;
+	ret->ended.cause = FRAME_CAUSE_POLICY;
+	ret->denials = strdup("[{}]");
+	return err_set(err, EPERM, "refused: you have declined");
 }

@@ -20,12 +20,15 @@ enum fake_script {
 struct fake {
 	enum fake_script script;
 	struct frame_ended ended;
-	int signal; /* FAKE_END_ON_KILL: sent to the test's process */
+	int signal;    /* FAKE_END_ON_KILL: sent to the test's process */
+	bool declined; /* the person says no */
 	/* seen by the test's side */
 	const char *agent;
 	const char *policy;
 	bool started;
 	bool stopped;
+	struct frame_ended result; /* of what a result was made */
+	char result_denials[64];
 	char plan_argv[64]; /* joined by spaces */
 	char plan_cwd[256];
 };
