@@ -48,11 +48,13 @@ static int set_mark(struct parser *p, const char *pointer, enum mark mark)
 
 static int note_place(struct parser *p, const char *pointer, const char *at)
 {
-	struct toml_place place = toml_place(&p->c, at);
-	json_t *pair = json_pack("[ii]", place.line, place.column);
+	struct toml_place place;
+	json_t *pair;
 
 	if (p->values++ >= TOML_VALUES_MAX)
 		return toml_fail(&p->c, at, "more than %u values", TOML_VALUES_MAX);
+	place = toml_place(&p->c, at);
+	pair = json_pack("[ii]", place.line, place.column);
 	return json_object_set_new(p->places, pointer, pair) < 0
 		       ? err_set(p->c.err, ENOMEM, "cannot read TOML")
 		       : 0;

@@ -1,5 +1,6 @@
 /* TOML as JSON, line by line of the standard; what it forbids, and what we do not read. */
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -159,4 +160,36 @@ Test(toml, knows_the_place_of_each_key)
 	cr_assert_eq(json_integer_value(json_array_get(place, 1)), 2);
 	json_decref(root);
 	json_decref(places);
+}
+
+#define ROUNDS 16
+
+/* Memory in use after reading too many values that often. */
+static size_t in_use_after(const char *text, unsigned int rounds)
+{
+	size_t len = strlen(text);
+	struct err err = {0};
+	json_t *root;
+	json_t *places;
+
+	for (unsigned int i = 0; i < rounds; i++)
+		cr_assert_lt(parse(text, len, &root, &places, &err), 0);
+	cr_assert_not_null(strstr(err.text, "more than 16384 values"), "%s", err.text);
+	return mallinfo2().uordblks;
+}
+
+/* A lost place has some 200 bytes; libraries and the allocator's own lists keep a little. */
+Test(toml, an_end_at_the_cap_leaves_nothing_behind)
+{
+	size_t n = TOML_VALUES_MAX + 1;
+	char *text = calloc(1, 5 + 2 * n + 1);
+	size_t before;
+
+	cr_assert_not_null(text);
+	memcpy(text, "a = [", 5);
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + 5 + 2 * i, "1,", 2);
+	before = in_use_after(text, 2);
+	cr_assert_lt(in_use_after(text, ROUNDS), before + (size_t)32 * ROUNDS);
+	free(text);
 }
