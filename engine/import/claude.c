@@ -80,18 +80,11 @@ static int take_mode(struct import *im, json_t *value, const char *pointer)
 	return import_row(im, pointer, text, IMPORT_INEXPRESSIBLE, "an unknown mode");
 }
 
-static int take_nothing(struct import *im, json_t *value, const char *pointer)
-{
-	(void)im;
-	(void)value;
-	(void)pointer;
-	return 0; /* lists of rules: import_permissions has them in their own order */
-}
-
+/* Lists of rules: take_permissions has them in their own order. */
 static const struct import_key permission_keys[] = {
-	{"allow", JSON_ARRAY, take_nothing, NULL},
-	{"deny", JSON_ARRAY, take_nothing, NULL},
-	{"ask", JSON_ARRAY, take_nothing, NULL},
+	{"allow", JSON_ARRAY, import_elsewhere, NULL},
+	{"deny", JSON_ARRAY, import_elsewhere, NULL},
+	{"ask", JSON_ARRAY, import_elsewhere, NULL},
 	{"defaultMode", JSON_STRING, take_mode, NULL},
 	{"additionalDirectories", JSON_ARRAY, take_folders, NULL},
 	{"disableBypassPermissionsMode", JSON_STRING, NULL, "there is no bypass of a policy"},
@@ -123,16 +116,14 @@ static int take_permissions(struct import *im, json_t *value, const char *pointe
 
 static int weaker(struct import *im, json_t *value, const char *pointer)
 {
-	return import_row(im, pointer, json_is_true(value) ? "true" : "false",
-			  json_is_true(value) ? IMPORT_NARROWED : IMPORT_REFUSED,
-			  "nothing runs outside of a cell, and no cell is weakened");
+	return import_switch(im, value, pointer, IMPORT_NARROWED, IMPORT_REFUSED,
+			     "nothing runs outside of a cell, and no cell is weakened");
 }
 
 static int always(struct import *im, json_t *value, const char *pointer)
 {
-	return import_row(im, pointer, json_is_true(value) ? "true" : "false",
-			  json_is_true(value) ? IMPORT_REFUSED : IMPORT_NARROWED,
-			  "nothing runs outside of a cell");
+	return import_switch(im, value, pointer, IMPORT_REFUSED, IMPORT_NARROWED,
+			     "nothing runs outside of a cell");
 }
 
 static int outside(struct import *im, const char *text, const char *pointer)
@@ -199,46 +190,44 @@ static int take_env(struct import *im, json_t *value, const char *pointer)
 				    "a tool's environment is what the base says: not granted");
 }
 
-#define HOST "is about the host, not about what its tools may reach"
-
 static const struct import_key keys[] = {
 	{"permissions", JSON_OBJECT, take_permissions, NULL},
 	{"sandbox", JSON_OBJECT, take_sandbox, NULL},
 	{"hooks", JSON_OBJECT, take_hooks, NULL},
 	{"env", JSON_OBJECT, take_env, NULL},
-	{"$schema", JSON_NULL, NULL, HOST},
-	{"allowManagedHooksOnly", JSON_NULL, NULL, HOST},
-	{"allowManagedPermissionRulesOnly", JSON_NULL, NULL, HOST},
-	{"alwaysThinkingEnabled", JSON_NULL, NULL, HOST},
-	{"apiKeyHelper", JSON_NULL, NULL, HOST},
-	{"attribution", JSON_NULL, NULL, HOST},
-	{"autoUpdatesChannel", JSON_NULL, NULL, HOST},
-	{"awsAuthRefresh", JSON_NULL, NULL, HOST},
-	{"awsCredentialExport", JSON_NULL, NULL, HOST},
-	{"cleanupPeriodDays", JSON_NULL, NULL, HOST},
-	{"companyAnnouncements", JSON_NULL, NULL, HOST},
-	{"disableAllHooks", JSON_NULL, NULL, HOST},
+	{"$schema", JSON_NULL, NULL, IMPORT_HOST},
+	{"allowManagedHooksOnly", JSON_NULL, NULL, IMPORT_HOST},
+	{"allowManagedPermissionRulesOnly", JSON_NULL, NULL, IMPORT_HOST},
+	{"alwaysThinkingEnabled", JSON_NULL, NULL, IMPORT_HOST},
+	{"apiKeyHelper", JSON_NULL, NULL, IMPORT_HOST},
+	{"attribution", JSON_NULL, NULL, IMPORT_HOST},
+	{"autoUpdatesChannel", JSON_NULL, NULL, IMPORT_HOST},
+	{"awsAuthRefresh", JSON_NULL, NULL, IMPORT_HOST},
+	{"awsCredentialExport", JSON_NULL, NULL, IMPORT_HOST},
+	{"cleanupPeriodDays", JSON_NULL, NULL, IMPORT_HOST},
+	{"companyAnnouncements", JSON_NULL, NULL, IMPORT_HOST},
+	{"disableAllHooks", JSON_NULL, NULL, IMPORT_HOST},
 	{"disabledMcpjsonServers", JSON_NULL, NULL, "other servers' tools are none of toolcell's"},
-	{"effortLevel", JSON_NULL, NULL, HOST},
+	{"effortLevel", JSON_NULL, NULL, IMPORT_HOST},
 	{"enableAllProjectMcpServers", JSON_NULL, NULL,
 	 "other servers' tools are none of toolcell's"},
 	{"enabledMcpjsonServers", JSON_NULL, NULL, "other servers' tools are none of toolcell's"},
-	{"enabledPlugins", JSON_NULL, NULL, HOST},
-	{"extraKnownMarketplaces", JSON_NULL, NULL, HOST},
-	{"fileSuggestion", JSON_NULL, NULL, HOST},
-	{"forceLoginMethod", JSON_NULL, NULL, HOST},
-	{"forceLoginOrgUUID", JSON_NULL, NULL, HOST},
-	{"includeCoAuthoredBy", JSON_NULL, NULL, HOST},
-	{"language", JSON_NULL, NULL, HOST},
-	{"model", JSON_NULL, NULL, HOST},
-	{"otelHeadersHelper", JSON_NULL, NULL, HOST},
-	{"outputStyle", JSON_NULL, NULL, HOST},
-	{"plansDirectory", JSON_NULL, NULL, HOST},
-	{"respectGitignore", JSON_NULL, NULL, HOST},
-	{"showTurnDuration", JSON_NULL, NULL, HOST},
-	{"spinnerTipsEnabled", JSON_NULL, NULL, HOST},
-	{"statusLine", JSON_NULL, NULL, HOST},
-	{"theme", JSON_NULL, NULL, HOST},
+	{"enabledPlugins", JSON_NULL, NULL, IMPORT_HOST},
+	{"extraKnownMarketplaces", JSON_NULL, NULL, IMPORT_HOST},
+	{"fileSuggestion", JSON_NULL, NULL, IMPORT_HOST},
+	{"forceLoginMethod", JSON_NULL, NULL, IMPORT_HOST},
+	{"forceLoginOrgUUID", JSON_NULL, NULL, IMPORT_HOST},
+	{"includeCoAuthoredBy", JSON_NULL, NULL, IMPORT_HOST},
+	{"language", JSON_NULL, NULL, IMPORT_HOST},
+	{"model", JSON_NULL, NULL, IMPORT_HOST},
+	{"otelHeadersHelper", JSON_NULL, NULL, IMPORT_HOST},
+	{"outputStyle", JSON_NULL, NULL, IMPORT_HOST},
+	{"plansDirectory", JSON_NULL, NULL, IMPORT_HOST},
+	{"respectGitignore", JSON_NULL, NULL, IMPORT_HOST},
+	{"showTurnDuration", JSON_NULL, NULL, IMPORT_HOST},
+	{"spinnerTipsEnabled", JSON_NULL, NULL, IMPORT_HOST},
+	{"statusLine", JSON_NULL, NULL, IMPORT_HOST},
+	{"theme", JSON_NULL, NULL, IMPORT_HOST},
 };
 
 int import_claude(struct import *im)

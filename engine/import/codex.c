@@ -82,10 +82,9 @@ static int take_network(struct import *im, json_t *value, const char *pointer)
 
 static int take_tmp(struct import *im, json_t *value, const char *pointer)
 {
-	return import_row(
-		im, pointer, json_is_true(value) ? "true" : "false",
-		json_is_true(value) ? IMPORT_REFUSED : IMPORT_NARROWED,
-		"the host's folder is not shown; a cell has one of its own for each call");
+	return import_switch(im, value, pointer, IMPORT_REFUSED, IMPORT_NARROWED,
+			     "the host's folder is not shown; a cell has one of its own for each "
+			     "call");
 }
 
 static const struct import_key write_keys[] = {
@@ -272,14 +271,6 @@ static int take_env(struct import *im, json_t *value, const char *pointer)
 	return import_keys(im, value, pointer, env_keys, ARRAY_SIZE(env_keys));
 }
 
-static int elsewhere(struct import *im, json_t *value, const char *pointer)
-{
-	(void)im;
-	(void)value;
-	(void)pointer;
-	return 0; /* take_sandbox has it */
-}
-
 /* Counts with the mode of that name only. */
 static int take_write_table(struct import *im, json_t *value, const char *pointer)
 {
@@ -290,48 +281,46 @@ static int take_write_table(struct import *im, json_t *value, const char *pointe
 			  "counts with the mode workspace-write only");
 }
 
-#define HOST "is about the host, not about what its tools may reach"
-
 static const struct import_key keys[] = {
-	{"sandbox_mode", JSON_STRING, elsewhere, NULL},
+	{"sandbox_mode", JSON_STRING, import_elsewhere, NULL},
 	{"sandbox_workspace_write", JSON_OBJECT, take_write_table, NULL},
-	{"default_permissions", JSON_STRING, elsewhere, NULL},
-	{"permissions", JSON_OBJECT, elsewhere, NULL},
-	{"profile", JSON_STRING, elsewhere, NULL},
+	{"default_permissions", JSON_STRING, import_elsewhere, NULL},
+	{"permissions", JSON_OBJECT, import_elsewhere, NULL},
+	{"profile", JSON_STRING, import_elsewhere, NULL},
 	{"profiles", JSON_OBJECT, NULL, "counts as far as \"profile\" selects one"},
 	{"shell_environment_policy", JSON_OBJECT, take_env, NULL},
 	{"approval_policy", JSON_NULL, NULL, "what the host asks about, it goes on asking about"},
-	{"approvals_reviewer", JSON_NULL, NULL, HOST},
+	{"approvals_reviewer", JSON_NULL, NULL, IMPORT_HOST},
 	{"mcp_servers", JSON_OBJECT, NULL, "other servers' tools are none of toolcell's"},
-	{"projects", JSON_OBJECT, NULL, HOST},
-	{"model", JSON_NULL, NULL, HOST},
-	{"model_provider", JSON_NULL, NULL, HOST},
-	{"model_providers", JSON_NULL, NULL, HOST},
-	{"model_context_window", JSON_NULL, NULL, HOST},
-	{"model_auto_compact_token_limit", JSON_NULL, NULL, HOST},
-	{"model_reasoning_effort", JSON_NULL, NULL, HOST},
-	{"model_reasoning_summary", JSON_NULL, NULL, HOST},
-	{"model_verbosity", JSON_NULL, NULL, HOST},
-	{"personality", JSON_NULL, NULL, HOST},
-	{"service_tier", JSON_NULL, NULL, HOST},
-	{"features", JSON_NULL, NULL, HOST},
-	{"tools", JSON_NULL, NULL, HOST},
+	{"projects", JSON_OBJECT, NULL, IMPORT_HOST},
+	{"model", JSON_NULL, NULL, IMPORT_HOST},
+	{"model_provider", JSON_NULL, NULL, IMPORT_HOST},
+	{"model_providers", JSON_NULL, NULL, IMPORT_HOST},
+	{"model_context_window", JSON_NULL, NULL, IMPORT_HOST},
+	{"model_auto_compact_token_limit", JSON_NULL, NULL, IMPORT_HOST},
+	{"model_reasoning_effort", JSON_NULL, NULL, IMPORT_HOST},
+	{"model_reasoning_summary", JSON_NULL, NULL, IMPORT_HOST},
+	{"model_verbosity", JSON_NULL, NULL, IMPORT_HOST},
+	{"personality", JSON_NULL, NULL, IMPORT_HOST},
+	{"service_tier", JSON_NULL, NULL, IMPORT_HOST},
+	{"features", JSON_NULL, NULL, IMPORT_HOST},
+	{"tools", JSON_NULL, NULL, IMPORT_HOST},
 	{"web_search", JSON_NULL, NULL, "a cell has no way out to a network"},
-	{"tui", JSON_NULL, NULL, HOST},
-	{"notify", JSON_NULL, NULL, HOST},
-	{"notice", JSON_NULL, NULL, HOST},
-	{"history", JSON_NULL, NULL, HOST},
-	{"analytics", JSON_NULL, NULL, HOST},
-	{"otel", JSON_NULL, NULL, HOST},
-	{"file_opener", JSON_NULL, NULL, HOST},
-	{"hide_agent_reasoning", JSON_NULL, NULL, HOST},
-	{"show_raw_agent_reasoning", JSON_NULL, NULL, HOST},
-	{"project_doc_max_bytes", JSON_NULL, NULL, HOST},
-	{"project_doc_fallback_filenames", JSON_NULL, NULL, HOST},
-	{"tool_output_token_limit", JSON_NULL, NULL, HOST},
-	{"check_for_update_on_startup", JSON_NULL, NULL, HOST},
-	{"cli_auth_credentials_store", JSON_NULL, NULL, HOST},
-	{"developer_instructions", JSON_NULL, NULL, HOST},
+	{"tui", JSON_NULL, NULL, IMPORT_HOST},
+	{"notify", JSON_NULL, NULL, IMPORT_HOST},
+	{"notice", JSON_NULL, NULL, IMPORT_HOST},
+	{"history", JSON_NULL, NULL, IMPORT_HOST},
+	{"analytics", JSON_NULL, NULL, IMPORT_HOST},
+	{"otel", JSON_NULL, NULL, IMPORT_HOST},
+	{"file_opener", JSON_NULL, NULL, IMPORT_HOST},
+	{"hide_agent_reasoning", JSON_NULL, NULL, IMPORT_HOST},
+	{"show_raw_agent_reasoning", JSON_NULL, NULL, IMPORT_HOST},
+	{"project_doc_max_bytes", JSON_NULL, NULL, IMPORT_HOST},
+	{"project_doc_fallback_filenames", JSON_NULL, NULL, IMPORT_HOST},
+	{"tool_output_token_limit", JSON_NULL, NULL, IMPORT_HOST},
+	{"check_for_update_on_startup", JSON_NULL, NULL, IMPORT_HOST},
+	{"cli_auth_credentials_store", JSON_NULL, NULL, IMPORT_HOST},
+	{"developer_instructions", JSON_NULL, NULL, IMPORT_HOST},
 };
 
 int import_codex(struct import *im)

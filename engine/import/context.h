@@ -62,6 +62,8 @@ int import_shape(struct import *im, const char *pointer, const char *fmt, ...) P
 MUST_USE int import_below(struct import *im, char *dst, const char *pointer, const char *key);
 MUST_USE int import_item(struct import *im, char *dst, const char *pointer, size_t index);
 
+#define IMPORT_HOST "is about the host, not about what its tools may reach"
+
 /* A key of the other tool's format. */
 struct import_key {
 	const char *name;
@@ -77,6 +79,14 @@ MUST_USE int import_keys(struct import *im, json_t *object, const char *pointer,
 /** import_strings - @take for each string of a list; anything else in it is a wrong shape */
 MUST_USE int import_strings(struct import *im, json_t *list, const char *pointer,
 			    int (*take)(struct import *im, const char *text, const char *pointer));
+
+/** import_elsewhere - takes a key whose rows another key's taker, or the importer itself, makes */
+MUST_USE int import_elsewhere(struct import *im, json_t *value, const char *pointer);
+
+/** import_switch - the row of a boolean: "true" or "false", and what becomes of each */
+MUST_USE int import_switch(struct import *im, const json_t *value, const char *pointer,
+			   enum import_verdict when_true, enum import_verdict when_false,
+			   const char *note);
 
 /* narrow.c: each only ever makes im->policy stricter, and returns whether it changed (or -errno). */
 

@@ -173,6 +173,23 @@ int import_keys(struct import *im, json_t *object, const char *pointer,
 	return 0;
 }
 
+int import_elsewhere(struct import *im, json_t *value, const char *pointer)
+{
+	(void)im;
+	(void)value;
+	(void)pointer;
+	return 0;
+}
+
+int import_switch(struct import *im, const json_t *value, const char *pointer,
+		  enum import_verdict when_true, enum import_verdict when_false, const char *note)
+{
+	bool on = json_is_true(value);
+
+	return import_row(im, pointer, on ? "true" : "false", on ? when_true : when_false, "%s",
+			  note);
+}
+
 int import_strings(struct import *im, json_t *list, const char *pointer,
 		   int (*take)(struct import *im, const char *text, const char *pointer))
 {

@@ -12,14 +12,6 @@
 
 static int check_syscalls(struct import *im, json_t *value, const char *pointer);
 
-static int check_nothing(struct import *im, json_t *value, const char *pointer)
-{
-	(void)im;
-	(void)value;
-	(void)pointer;
-	return 0;
-}
-
 static int take_flags(struct import *im, json_t *value, const char *pointer)
 {
 	return json_array_size(value) == 0
@@ -35,27 +27,27 @@ static int take_listener(struct import *im, json_t *value, const char *pointer)
 }
 
 static const struct import_key profile_keys[] = {
-	{"defaultAction", JSON_STRING, check_nothing, NULL},
-	{"defaultErrnoRet", JSON_INTEGER, check_nothing, NULL},
-	{"defaultErrno", JSON_STRING, check_nothing, NULL},
-	{"architectures", JSON_ARRAY, check_nothing, NULL},
-	{"archMap", JSON_ARRAY, check_nothing, NULL},
+	{"defaultAction", JSON_STRING, import_elsewhere, NULL},
+	{"defaultErrnoRet", JSON_INTEGER, import_elsewhere, NULL},
+	{"defaultErrno", JSON_STRING, import_elsewhere, NULL},
+	{"architectures", JSON_ARRAY, import_elsewhere, NULL},
+	{"archMap", JSON_ARRAY, import_elsewhere, NULL},
 	{"flags", JSON_ARRAY, take_flags, NULL},
 	{"listenerPath", JSON_STRING, take_listener, NULL},
-	{"listenerMetadata", JSON_STRING, check_nothing, NULL},
+	{"listenerMetadata", JSON_STRING, import_elsewhere, NULL},
 	{"syscalls", JSON_ARRAY, check_syscalls, NULL},
 };
 
 static const struct import_key entry_keys[] = {
-	{"name", JSON_STRING, check_nothing, NULL},
-	{"names", JSON_ARRAY, check_nothing, NULL},
-	{"action", JSON_STRING, check_nothing, NULL},
-	{"errnoRet", JSON_INTEGER, check_nothing, NULL},
-	{"errno", JSON_STRING, check_nothing, NULL},
-	{"comment", JSON_STRING, check_nothing, NULL},
-	{"args", JSON_NULL, check_nothing, NULL},
-	{"includes", JSON_OBJECT, check_nothing, NULL},
-	{"excludes", JSON_OBJECT, check_nothing, NULL},
+	{"name", JSON_STRING, import_elsewhere, NULL},
+	{"names", JSON_ARRAY, import_elsewhere, NULL},
+	{"action", JSON_STRING, import_elsewhere, NULL},
+	{"errnoRet", JSON_INTEGER, import_elsewhere, NULL},
+	{"errno", JSON_STRING, import_elsewhere, NULL},
+	{"comment", JSON_STRING, import_elsewhere, NULL},
+	{"args", JSON_NULL, import_elsewhere, NULL},
+	{"includes", JSON_OBJECT, import_elsewhere, NULL},
+	{"excludes", JSON_OBJECT, import_elsewhere, NULL},
 };
 
 static int read_condition(struct import *im, json_t *arg, const char *pointer,

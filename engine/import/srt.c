@@ -7,9 +7,8 @@
 
 static int weaker(struct import *im, json_t *value, const char *pointer)
 {
-	return import_row(im, pointer, json_is_true(value) ? "true" : "false",
-			  json_is_true(value) ? IMPORT_NARROWED : IMPORT_REFUSED,
-			  "a cell is never weakened");
+	return import_switch(im, value, pointer, IMPORT_NARROWED, IMPORT_REFUSED,
+			     "a cell is never weakened");
 }
 
 static const struct import_key keys[] = {

@@ -1,39 +1,7 @@
 /* Flattening loses nothing; the check after the fact finds what is wider. */
-#include <criterion/criterion.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "base/fd.h"
-#include "import/import.h"
-
-static const char *const dirs[] = {POLICIES_DIR, NULL};
-static struct policy_inputs inputs;
-
-static void load(const char *name, struct policy *ret)
-{
-	struct err err = {0};
-
-	cr_assert_eq(policy_load(name, dirs, &inputs, ret, &err), 0, "%s: %s", name, err.text);
-}
-
-/* A policy that is made of JSON, as a file would be. */
-static void load_json(json_t *json, struct policy *ret)
-{
-	char *text = json_dumps(json, 0);
-	struct err err = {0};
-	char path[64];
-	int fd = -1;
-
-	cr_assert_eq(fd_memfd_sealed("policy", text, strlen(text), &fd, &err), 0);
-	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	cr_assert_eq(policy_load(path, dirs, &inputs, ret, &err), 0, "%s", err.text);
-	fd_closep(&fd);
-	free(text);
-}
+#include "support.h"
 
 static const char *const shipped[] = {"base/build", "rust-engineer", "strict"};
 
@@ -51,10 +19,10 @@ Test(import, a_flat_policy_is_its_chain_again)
 		load_json(json, &flat);
 		again = import_flatten(&flat);
 		cr_assert(json_equal(json, again), "%s", shipped[i]);
-		cr_assert_eq(import_check_narrower(&chain, &flat, &inputs, &err), 0, "%s: %s",
-			     shipped[i], err.text);
-		cr_assert_eq(import_check_narrower(&flat, &chain, &inputs, &err), 0, "%s: %s",
-			     shipped[i], err.text);
+		cr_assert_eq(import_check_narrower(&chain, &flat, inputs_of_tests(), &err), 0,
+			     "%s: %s", shipped[i], err.text);
+		cr_assert_eq(import_check_narrower(&flat, &chain, inputs_of_tests(), &err), 0,
+			     "%s: %s", shipped[i], err.text);
 		json_decref(json);
 		json_decref(again);
 		policy_fini(&chain);
@@ -103,8 +71,8 @@ Test(import, a_wider_policy_is_found_out)
 				(void)json_object_set(json_object_get(json, section), key, value);
 		}
 		load_json(json, &policy);
-		cr_assert_eq(import_check_narrower(&base, &policy, &inputs, &err), -EINVAL,
-			     "row %zu", i);
+		cr_assert_eq(import_check_narrower(&base, &policy, inputs_of_tests(), &err),
+			     -EINVAL, "row %zu", i);
 		cr_assert_not_null(strstr(err.text, "wider"), "row %zu: %s", i, err.text);
 		policy_fini(&policy);
 		json_decref(json);
@@ -116,41 +84,12 @@ Test(import, a_wider_policy_is_found_out)
 static int import_text(const char *format, const char *text, const char *const *accept,
 		       size_t n_accept, struct import_result *ret, struct err *err)
 {
-	char path[] = "/tmp/toolcell-import-XXXXXX.json";
-	const char *file = path;
-	json_t *tools = json_pack("{sn sn sn sn sn sn}", "Bash", "Read", "Edit", "Write", "cargo",
-				  "changes");
-	struct import_options options = {.format = format,
-					 .files = &file,
-					 .n_files = 1,
-					 .workspace = "/tmp/workspace",
-					 .accept = accept,
-					 .n_accept = n_accept,
-					 .tools = tools};
-	struct policy base;
-	int fd = mkostemps(path, 5, O_CLOEXEC);
-	int r;
+	const struct source source = {.format = format,
+				      .text = text,
+				      .accept = accept,
+				      .n_accept = n_accept};
 
-	cr_assert_geq(fd, 0);
-	cr_assert_eq(fd_write_full(fd, text, strlen(text)), 0);
-	fd_closep(&fd);
-	load("base/build", &base);
-	r = import_policies(&base, &options, &inputs, ret, err);
-	policy_fini(&base);
-	json_decref(tools);
-	(void)unlink(path);
-	return r;
-}
-
-static const char *verdict(const struct import_result *result, const char *pointer)
-{
-	json_t *row;
-	size_t i;
-
-	json_array_foreach(result->rows, i, row)
-		if (strcmp(json_string_value(json_object_get(row, "pointer")), pointer) == 0)
-			return json_string_value(json_object_get(row, "verdict"));
-	return "no row";
+	return import_source(&source, ret, err);
 }
 
 Test(import, tools_that_claude_code_refuses_are_taken_away)
@@ -330,7 +269,8 @@ Test(import, what_a_person_is_asked_about_stays_so)
 	load_json(source, &base);
 	json = import_flatten(&base);
 	load_json(json, &flat);
-	cr_assert_eq(import_check_narrower(&base, &flat, &inputs, &err), 0, "%s", err.text);
+	cr_assert_eq(import_check_narrower(&base, &flat, inputs_of_tests(), &err), 0, "%s",
+		     err.text);
 	policy_fini(&flat);
 	for (size_t i = 0; i < ARRAY_SIZE(unasked); i++) {
 		json_t *changed = json_deep_copy(json);
@@ -345,8 +285,8 @@ Test(import, what_a_person_is_asked_about_stays_so)
 				(void)json_object_set(json_object_get(changed, section), key,
 						      value);
 		load_json(changed, &flat);
-		cr_assert_eq(import_check_narrower(&base, &flat, &inputs, &err), -EINVAL, "row %zu",
-			     i);
+		cr_assert_eq(import_check_narrower(&base, &flat, inputs_of_tests(), &err), -EINVAL,
+			     "row %zu", i);
 		policy_fini(&flat);
 		json_decref(changed);
 		json_decref(patch);
