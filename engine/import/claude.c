@@ -36,19 +36,12 @@ static int mode_plan(struct import *im)
 	return r < 0 ? r : claude_take_away(im, "Edit");
 }
 
-/* "dontAsk": what no rule allows is refused; reading asks nobody. */
+/* "dontAsk": what no rule allows is refused. */
 static int mode_dont_ask(struct import *im)
 {
-	static const char *const asked[] = {"Bash", "Edit"};
-	json_t *allow = json_object_get(json_object_get(im->doc->json, "permissions"), "allow");
+	json_t *permissions = json_object_get(im->doc->json, "permissions");
 
-	for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
-		int r = claude_names(allow, asked[i]) ? 0 : claude_take_away(im, asked[i]);
-
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return claude_keep_allowed(im, json_object_get(permissions, "allow"));
 }
 
 static const struct {
@@ -162,32 +155,60 @@ static int take_sandbox(struct import *im, json_t *value, const char *pointer)
 	return r == 0 ? import_keys(im, value, pointer, sandbox_keys, ARRAY_SIZE(sandbox_keys)) : r;
 }
 
+static int take_gate(struct import *im, json_t *value, const char *pointer)
+{
+	if (json_array_size(value) == 0)
+		return import_row(im, pointer, "[]", IMPORT_IGNORED, "runs nothing");
+	return import_row(im, pointer, "programs", IMPORT_INEXPRESSIBLE,
+			  "a program of the host's that may refuse a call; toolcell does not run "
+			  "it");
+}
+
+#define EVENT "runs on the host, by the host, and refuses no call"
+
+/* An event that is not here may be one that refuses. */
+static const struct import_key hook_keys[] = {
+	{"PreToolUse", JSON_ARRAY, take_gate, NULL},
+	{"PermissionRequest", JSON_ARRAY, take_gate, NULL},
+	{"ConfigChange", JSON_ARRAY, NULL, EVENT},
+	{"CwdChanged", JSON_ARRAY, NULL, EVENT},
+	{"Elicitation", JSON_ARRAY, NULL, EVENT},
+	{"ElicitationResult", JSON_ARRAY, NULL, EVENT},
+	{"FileChanged", JSON_ARRAY, NULL, EVENT},
+	{"InstructionsLoaded", JSON_ARRAY, NULL, EVENT},
+	{"Notification", JSON_ARRAY, NULL, EVENT},
+	{"PermissionDenied", JSON_ARRAY, NULL, EVENT},
+	{"PostCompact", JSON_ARRAY, NULL, EVENT},
+	{"PostToolUse", JSON_ARRAY, NULL, EVENT},
+	{"PostToolUseFailure", JSON_ARRAY, NULL, EVENT},
+	{"PreCompact", JSON_ARRAY, NULL, EVENT},
+	{"SessionEnd", JSON_ARRAY, NULL, EVENT},
+	{"SessionStart", JSON_ARRAY, NULL, EVENT},
+	{"Setup", JSON_ARRAY, NULL, EVENT},
+	{"Stop", JSON_ARRAY, NULL, EVENT},
+	{"StopFailure", JSON_ARRAY, NULL, EVENT},
+	{"SubagentStart", JSON_ARRAY, NULL, EVENT},
+	{"SubagentStop", JSON_ARRAY, NULL, EVENT},
+	{"TaskCompleted", JSON_ARRAY, NULL, EVENT},
+	{"TeammateIdle", JSON_ARRAY, NULL, EVENT},
+	{"UserPromptSubmit", JSON_ARRAY, NULL, EVENT},
+	{"WorktreeCreate", JSON_ARRAY, NULL, EVENT},
+	{"WorktreeRemove", JSON_ARRAY, NULL, EVENT},
+};
+
 static int take_hooks(struct import *im, json_t *value, const char *pointer)
 {
-	static const char *const gates[] = {"PreToolUse", "PermissionRequest"};
-	int r = import_row(im, pointer, "hooks", IMPORT_IGNORED, "run on the host, by the host");
+	int r = import_row(im, pointer, "hooks", IMPORT_IGNORED,
+			   "counts as far as an event may refuse a call");
 
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(gates); i++) {
-		char below[POLICY_POINTER_MAX];
-		json_t *gate = json_object_get(value, gates[i]);
-
-		if (json_array_size(gate) == 0 && json_object_size(gate) == 0)
-			continue;
-		r = import_below(im, below, pointer, gates[i]);
-		if (r == 0)
-			r = import_row(im, below, gates[i], IMPORT_INEXPRESSIBLE,
-				       "a program of the host's that may refuse a call; toolcell "
-				       "does not run it");
-	}
-	return r;
+	return r == 0 ? import_keys(im, value, pointer, hook_keys, ARRAY_SIZE(hook_keys)) : r;
 }
 
 static int take_env(struct import *im, json_t *value, const char *pointer)
 {
-	return json_object_size(value) == 0
-		       ? 0
-		       : import_row(im, pointer, "env", IMPORT_NARROWED,
-				    "a tool's environment is what the base says: not granted");
+	return import_row(im, pointer, "env",
+			  json_object_size(value) == 0 ? IMPORT_IGNORED : IMPORT_NARROWED,
+			  "a tool's environment is what the base says: not granted");
 }
 
 static const struct import_key keys[] = {

@@ -16,7 +16,7 @@ MUST_USE int claude_rules(struct import *im, json_t *list, enum claude_list whic
 /** claude_take_away - tools that Claude Code would call @name.  Return: how many, or -errno. */
 MUST_USE int claude_take_away(struct import *im, const char *name);
 
-/** claude_names - whether @list has a rule for a tool that Claude Code calls @name */
-bool claude_names(json_t *list, const char *name);
+/** claude_keep_allowed - take away what no rule of @list allows; tools that read ask nobody and stay */
+MUST_USE int claude_keep_allowed(struct import *im, json_t *list);
 
 #endif

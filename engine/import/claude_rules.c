@@ -2,7 +2,8 @@
  * Theory of operation: a rule is a tool's name, alone or with something in parentheses. Our tools
  * are more than Claude Code's: whoever refuses Bash there refuses every tool here that runs
  * programs, whoever refuses Edit every one that writes files. A tool of the operator's own that no
- * table knows counts among those that run programs.
+ * table knows counts among those that run programs. A name may hold "*", and then means every tool
+ * whose whole name fits: Claude Code's own names and ours behind "mcp__toolcell__" alike.
  *
  * Refused paths become paths of the mounts (Read) or protected paths (Edit). Patterns of commands
  * can be said by an agent's file, never by a policy. What is to be asked about is asked about by every
@@ -10,6 +11,7 @@
  */
 #include "import/claude.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +19,8 @@
 #include "base/path.h"
 
 #define RULE_BYTES_MAX 1024U
-#define OWN_SERVER "mcp__toolcell__"
+#define MCP "mcp__"
+#define OWN_SERVER MCP "toolcell"
 
 enum class { CLASS_OTHER, CLASS_RUN, CLASS_READ, CLASS_EDIT, CLASS_CHANGES };
 
@@ -62,7 +65,8 @@ struct rule {
 	const char *text;
 	const char *pointer;
 	char name[RULE_BYTES_MAX];
-	char *what; /* in the parentheses; NULL: the tool as a whole */
+	char *what;  /* in the parentheses; NULL: the tool as a whole */
+	bool scoped; /* there are parentheses, be it "(*)" */
 };
 
 static enum class class_of(const char *tool) {
@@ -81,6 +85,12 @@ static size_t find_foreign(const char *name)
 	return i;
 }
 
+/* "*" is the only wildcard of a name: what looks like another may mean anything. */
+static bool is_name(const char *name)
+{
+	return name[0] != '\0' && !strpbrk(name, "?[]{}!\\");
+}
+
 /* false: not the form of a rule. "Bash(*)" and "Bash(:*)" are Bash. */
 static bool split(const char *text, struct rule *rule)
 {
@@ -92,36 +102,60 @@ static bool split(const char *text, struct rule *rule)
 	memcpy(rule->name, text, len + 1);
 	rule->what = NULL;
 	open = strchr(rule->name, '(');
+	rule->scoped = open != NULL;
 	if (!open)
-		return len > 0 && !strpbrk(text, " )");
-	if (open == rule->name || rule->name[len - 1] != ')')
+		return is_name(text) && !strpbrk(text, " )");
+	if (rule->name[len - 1] != ')')
 		return false;
 	rule->name[len - 1] = '\0';
 	*open = '\0';
 	rule->what = open + 1;
 	if (rule->what[0] == '\0' || strcmp(rule->what, "*") == 0 || strcmp(rule->what, ":*") == 0)
 		rule->what = NULL;
-	return true;
+	return is_name(rule->name);
+}
+
+/* As policy_tool_names_equal has it, "-" and "_" are alike. */
+static void spell(char *dst, size_t cap, const char *server, const char *name)
+{
+	(void)snprintf(dst, cap, "%s%s", server, name);
+	for (char *p = dst; *p != '\0'; p++)
+		if (*p == '-')
+			*p = '_';
+}
+
+static bool fits(const char *pattern, const char *server, const char *name)
+{
+	char want[RULE_BYTES_MAX];
+	char have[RULE_BYTES_MAX];
+
+	spell(want, sizeof(want), "", pattern);
+	spell(have, sizeof(have), server, name);
+	return fnmatch(want, have, FNM_NOESCAPE) == 0;
+}
+
+/* Whether a rule for @name is one for @tool of ours: by either of its names, by its class, by server. */
+static bool means(const char *name, const char *tool)
+{
+	enum class class = class_of(tool);
+
+	if (fits(name, "", OWN_SERVER) || fits(name, OWN_SERVER "__", tool) || fits(name, "", tool))
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(foreign); i++)
+		if (foreign[i].class == class && fits(name, "", foreign[i].name))
+			return true;
+	return false;
 }
 
 static int each_tool(struct import *im, const char *name,
 		     int (*narrow)(struct import *im, const char *tool))
 {
-	size_t f = find_foreign(name);
-	enum class class = f < ARRAY_SIZE(foreign) ? foreign[f].class : CLASS_OTHER;
-	bool all = strcmp(name, "*") == 0;
 	const char *tool;
 	json_t *value;
 	int n = 0;
 
-	if (strncmp(name, OWN_SERVER, strlen(OWN_SERVER)) == 0)
-		name += strlen(OWN_SERVER);
-	else if (strcmp(name, "mcp__toolcell") == 0 || strcmp(name, OWN_SERVER "*") == 0)
-		all = true;
 	json_object_foreach(im->options->tools, tool, value) {
-		bool meant = all || policy_tool_names_equal(tool, name) ||
-			     (class != CLASS_OTHER && class_of(tool) == class);
-		int r = meant ? narrow(im, tool) : 0;
+		int r = means(name, tool) ? narrow(im, tool) : 0;
 
 		if (r < 0)
 			return r;
@@ -138,22 +172,43 @@ int claude_take_away(struct import *im, const char *name)
 /* Whether any tool that Claude Code would call @name is left. */
 static bool has_any(const struct import *im, const char *name)
 {
-	size_t f = find_foreign(name);
 	const char *tool;
 	json_t *value;
 
-	if (strncmp(name, OWN_SERVER, strlen(OWN_SERVER)) == 0)
-		name += strlen(OWN_SERVER);
 	json_object_foreach(im->options->tools, tool, value)
-		if (narrow_has_tool(im, tool) &&
-		    (policy_tool_names_equal(tool, name) ||
-		     (f < ARRAY_SIZE(foreign) && foreign[f].class != CLASS_OTHER &&
-		      foreign[f].class == class_of(tool))))
+		if (narrow_has_tool(im, tool) && means(name, tool))
 			return true;
 	return false;
 }
 
-bool claude_names(json_t *list, const char *name)
+/* Whether the base granted any of them. */
+static bool had_any(const struct import *im, const char *name)
+{
+	const char *tool;
+	json_t *value;
+
+	json_object_foreach(im->options->tools, tool, value) {
+		const struct policy_tool *known = policy_find_tool(im->base, tool);
+
+		if (means(name, tool) && !(known && known->taken_away))
+			return true;
+	}
+	return false;
+}
+
+/* Claude Code passes over a pattern that is not behind "mcp__SERVER__", and "mcp__...(...)". */
+static bool allows_anything(const struct rule *rule)
+{
+	bool mcp = strncmp(rule->name, MCP, strlen(MCP)) == 0;
+	const char *server_end = mcp ? strstr(rule->name + strlen(MCP), "__") : NULL;
+	const char *star = strchr(rule->name, '*');
+
+	if (mcp && rule->scoped)
+		return false;
+	return !star || (server_end && star > server_end);
+}
+
+static bool is_allowed(json_t *list, const char *tool)
 {
 	json_t *one;
 	size_t i;
@@ -162,12 +217,25 @@ bool claude_names(json_t *list, const char *name)
 		struct rule rule;
 
 		if (json_is_string(one) && split(json_string_value(one), &rule) &&
-		    (strcmp(rule.name, name) == 0 ||
-		     (strncmp(rule.name, OWN_SERVER, strlen(OWN_SERVER)) == 0 &&
-		      strcmp(rule.name + strlen(OWN_SERVER), name) == 0)))
+		    allows_anything(&rule) && means(rule.name, tool))
 			return true;
 	}
 	return false;
+}
+
+int claude_keep_allowed(struct import *im, json_t *list)
+{
+	const char *tool;
+	json_t *value;
+
+	json_object_foreach(im->options->tools, tool, value) {
+		bool stays = class_of(tool) == CLASS_READ || is_allowed(list, tool);
+		int r = stays ? 0 : narrow_tool(im, tool);
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
 }
 
 int claude_whole_tools(struct import *im, json_t *list)
@@ -191,9 +259,9 @@ int claude_whole_tools(struct import *im, json_t *list)
 /* "//abs" is absolute, "/x" below the project, "~/x" below home, the rest below the folder. */
 static const char *absolute_part(const char *what)
 {
-	if (what[0] == '~' || (what[0] == '/' && what[1] == '/'))
-		return what[0] == '/' ? what + 1 : what;
-	return NULL;
+	if (what[0] == '/' && what[1] == '/')
+		return what + 1;
+	return what[0] == '~' && (what[1] == '/' || what[1] == '\0') ? what : NULL;
 }
 
 /* A path below the workspace as a pattern of workspace.protect; false: cannot be one. */
@@ -237,8 +305,7 @@ static int deny_edit_inside(struct import *im, const struct rule *rule)
 		return import_row(im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE,
 				  "no pattern that workspace.protect can hold");
 	literal = strncmp(pattern, "**/", 3) == 0 ? NULL : strpbrk(pattern, "*?[");
-	if (narrow_mode(im) == POLICY_WORKSPACE_DIRECT &&
-	    (literal || strncmp(pattern, "**/", 3) == 0))
+	if (narrow_is_direct(im) && (literal || strncmp(pattern, "**/", 3) == 0))
 		return import_row(
 			im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE,
 			"where tools write to the workspace itself, patterns are not held; "
@@ -263,14 +330,22 @@ static int deny_path(struct import *im, const struct rule *rule, enum class clas
 			: deny_edit_inside(im, rule);
 }
 
+/* claude_whole_tools has been here. */
+static int deny_whole(struct import *im, const struct rule *rule)
+{
+	enum import_verdict verdict = has_any(im, rule->name)	? IMPORT_INEXPRESSIBLE
+				      : had_any(im, rule->name) ? IMPORT_TAKEN
+								: IMPORT_REFUSED;
+
+	return import_row(im, rule->pointer, rule->text, verdict, "no such tool is granted");
+}
+
 static int deny(struct import *im, const struct rule *rule)
 {
 	size_t f = find_foreign(rule->name);
 
-	if (!rule->what) /* claude_whole_tools has been here */
-		return import_row(im, rule->pointer, rule->text,
-				  has_any(im, rule->name) ? IMPORT_INEXPRESSIBLE : IMPORT_TAKEN,
-				  "no such tool is granted");
+	if (!rule->what)
+		return deny_whole(im, rule);
 	/* Whatever became of Read and Edit, tools that run programs would reach the path. */
 	if (f < ARRAY_SIZE(foreign) && foreign[f].paths != CLASS_RUN &&
 	    foreign[f].paths != CLASS_OTHER)
@@ -302,6 +377,10 @@ static int ask(struct import *im, const struct rule *rule)
 
 static int allow(struct import *im, const struct rule *rule, bool only)
 {
+	if (!allows_anything(rule))
+		return import_row(im, rule->pointer, rule->text, IMPORT_IGNORED,
+				  "allows nothing there: in this list a pattern stands behind "
+				  "mcp__SERVER__, and such a rule has no parentheses");
 	if (!has_any(im, rule->name))
 		return import_row(im, rule->pointer, rule->text, IMPORT_NARROWED,
 				  "no such tool is granted");
@@ -327,8 +406,10 @@ int claude_rules(struct import *im, json_t *list, enum claude_list which, bool o
 		if (r == 0 && !rule.text)
 			r = import_shape(im, item, "must be a string");
 		else if (r == 0 && !split(rule.text, &rule))
-			r = import_row(im, item, rule.text, IMPORT_INEXPRESSIBLE,
-				       "is no rule: \"Tool\" or \"Tool(what)\"");
+			r = import_row(
+				im, item, rule.text, IMPORT_INEXPRESSIBLE,
+				"is no rule: \"Tool\" or \"Tool(what)\", and \"*\" is a name's "
+				"only wildcard");
 		else if (r == 0 && which == CLAUDE_ALLOW)
 			r = allow(im, &rule, only);
 		else if (r == 0 && which == CLAUDE_ASK)

@@ -104,6 +104,8 @@ MUST_USE int narrow_env(struct import *im, bool passed_only,
 			bool (*drop)(const void *ctx, const char *name), const void *ctx);
 /** narrow_mode - policy_workspace of what there is now */
 enum policy_workspace narrow_mode(const struct import *im);
+/** narrow_is_direct - whether tools write, or may come to write, to the workspace itself */
+bool narrow_is_direct(const struct import *im);
 
 /* paths.c */
 

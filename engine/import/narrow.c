@@ -79,6 +79,16 @@ enum policy_workspace narrow_mode(const struct import *im)
 	return (enum policy_workspace)i;
 }
 
+bool narrow_is_direct(const struct import *im)
+{
+	const char *fallback = json_string_value(
+		json_object_get(section(im, "workspace"), "fallback"));
+
+	return narrow_mode(im) == POLICY_WORKSPACE_DIRECT ||
+	       (narrow_mode(im) == POLICY_WORKSPACE_OVERLAY && fallback &&
+		strcmp(fallback, policy_fallback_names[IMAGE_FALLBACK_DIRECT]) == 0);
+}
+
 int narrow_readonly(struct import *im)
 {
 	if (narrow_mode(im) == POLICY_WORKSPACE_READONLY)
