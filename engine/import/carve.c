@@ -314,9 +314,9 @@ static int cover_place(struct carver *c, const char *source, struct path_rule *r
 	if (allowed || !rule->pointer)
 		return 0;
 	return import_row(im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE,
-			  "it does not exist, so nothing can be mounted over it inside of %.128s, "
-			  "which the base lets be written",
-			  source);
+			  "it %s, so nothing can be mounted over it inside of %.128s, which the "
+			  "base lets be written",
+			  rule->link ? "is a link" : "does not exist", source);
 }
 
 static int cover_entry(struct import *im, json_t *entry, const char *source, json_t *kept,

@@ -149,7 +149,8 @@ static int take_sandbox(struct import *im, json_t *value, const char *pointer)
 	bool on = json_is_true(json_object_get(value, "enabled"));
 	int r = 0;
 
-	im->write.otherwise = !on;
+	if (on)
+		paths_refuse_rest(&im->write, pointer);
 	if (on)
 		r = paths_add(im, &im->write, ".", true, false, pointer);
 	return r == 0 ? import_keys(im, value, pointer, sandbox_keys, ARRAY_SIZE(sandbox_keys)) : r;
@@ -259,6 +260,5 @@ int import_claude(struct import *im)
 
 	if (r == 0)
 		r = paths_apply(im);
-	return r == 0 && on ? sandbox_built_in(im, json_object_get(sandbox, "network"), "/sandbox")
-			    : r;
+	return r == 0 && on ? sandbox_built_in(im, sandbox, "/sandbox") : r;
 }

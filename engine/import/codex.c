@@ -58,7 +58,7 @@ static int mode_readonly(struct import *im, const char *pointer, const char *tex
 {
 	int r = narrow_readonly(im);
 
-	im->write.otherwise = false;
+	paths_refuse_rest(&im->write, pointer);
 	if (r >= 0)
 		r = import_row(im, pointer, text, r > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
 			       "the workspace is read-only");
@@ -99,7 +99,7 @@ static int mode_write(struct import *im, const char *pointer, const char *text)
 	json_t *table = json_object_get(im->doc->json, "sandbox_workspace_write");
 	int r = paths_add(im, &im->write, ".", true, false, pointer);
 
-	im->write.otherwise = false;
+	paths_refuse_rest(&im->write, pointer);
 	(void)text;
 	if (r == 0 && table && !json_is_object(table))
 		return import_shape(im, "/sandbox_workspace_write", "must be a table");

@@ -190,7 +190,7 @@ static int built_in_profile(struct import *im, const char *name, const char *poi
 		return import_row(im, pointer, name, IMPORT_NARROWED, "the base stays in force");
 	if (strcmp(name, ":read-only") != 0 && strcmp(name, ":workspace") != 0)
 		return import_row(im, pointer, name, IMPORT_INEXPRESSIBLE, "an unknown profile");
-	im->write.otherwise = false;
+	paths_refuse_rest(&im->write, pointer);
 	r = strcmp(name, ":workspace") == 0
 		    ? paths_add(im, &im->write, ".", true, false, pointer)
 		    : import_row(im, pointer, name, IMPORT_TAKEN, "the workspace is read-only");
@@ -214,11 +214,12 @@ int codex_named_profile(struct import *im, json_t *name, const char *pointer)
 		return built_in_profile(im, text, pointer);
 	if (!json_is_object(profile))
 		return import_shape(im, pointer, "there is no table of that name in [permissions]");
-	im->read.otherwise = false;
-	im->write.otherwise = false;
 	r = import_below(im, below, "/permissions", text);
-	if (r == 0)
-		r = import_keys(im, profile, below, profile_keys, ARRAY_SIZE(profile_keys));
+	if (r < 0)
+		return r;
+	paths_refuse_rest(&im->read, below);
+	paths_refuse_rest(&im->write, below);
+	r = import_keys(im, profile, below, profile_keys, ARRAY_SIZE(profile_keys));
 	if (r == 0 && !json_object_get(profile, "network"))
 		r = codex_network(im, false, below);
 	return r == 0 ? codex_protect(im, below) : r;
@@ -313,8 +314,8 @@ static int take_fs_type(struct import *im, json_t *value, const char *pointer)
 	const char *text = json_string_value(value);
 
 	if (strcmp(text, "restricted") == 0) {
-		im->read.otherwise = false;
-		im->write.otherwise = false;
+		paths_refuse_rest(&im->read, pointer);
+		paths_refuse_rest(&im->write, pointer);
 		return import_row(im, pointer, text, IMPORT_TAKEN, "only what is listed");
 	}
 	if (strcmp(text, "unrestricted") == 0)

@@ -11,18 +11,20 @@
 /* One path of the other tool's lists. */
 struct path_rule {
 	char *path;    /* absolute, clean, without links as far as it exists */
-	char *pointer; /* where the file says so; NULL: the second name of a rule that has a row */
+	char *pointer; /* where the file says so; NULL: gets no row */
 	char *text;    /* as the file writes it */
 	bool allow;
 	bool hard; /* a refusal that no allowance below it undoes */
 	bool met;  /* something of the base lies at, above or below it */
+	bool link; /* the name of a link, as it is written, of the rule before it; has no row of its own */
 };
 
 struct path_rules {
 	struct path_rule at[PATH_RULES_MAX];
 	size_t n;
-	bool otherwise;	  /* whether what no rule covers is allowed */
-	bool ties_refuse; /* which of two rules for the same place wins */
+	bool otherwise;		       /* whether what no rule covers is allowed */
+	char rest[POLICY_POINTER_MAX]; /* where the file says that it is not */
+	bool ties_refuse;	       /* which of two rules for the same place wins */
 };
 
 struct import {
@@ -115,6 +117,8 @@ bool narrow_is_direct(const struct import *im);
  */
 MUST_USE int paths_add(struct import *im, struct path_rules *rules, const char *text, bool allow,
 		       bool hard, const char *pointer);
+/** paths_refuse_rest - what no rule covers is refused, as @pointer says */
+void paths_refuse_rest(struct path_rules *rules, const char *pointer);
 /** paths_apply - narrow the mounts by im->read and im->write, give a row for each rule */
 MUST_USE int paths_apply(struct import *im);
 void paths_fini(struct path_rules *rules);
@@ -139,7 +143,7 @@ char *entry_source(const struct import *im, json_t *entry);
 /* sandbox.c: the "network" and "filesystem" objects that Claude Code and sandbox-runtime share. */
 MUST_USE int sandbox_network(struct import *im, json_t *value, const char *pointer);
 MUST_USE int sandbox_filesystem(struct import *im, json_t *value, const char *pointer);
-/** sandbox_built_in - what such a sandbox refuses without being told */
-MUST_USE int sandbox_built_in(struct import *im, json_t *network, const char *pointer);
+/** sandbox_built_in - what such a sandbox refuses without being told; @settings: the object at @pointer */
+MUST_USE int sandbox_built_in(struct import *im, json_t *settings, const char *pointer);
 
 #endif

@@ -17,6 +17,9 @@
 #include "import/context.h"
 #include "policy/plan.h"
 
+/* What some tool reads as a pattern; a real name that has one is not told from it. */
+#define WILDCARDS "*?[{\\"
+
 void paths_fini(struct path_rules *rules)
 {
 	for (size_t i = 0; i < rules->n; i++) {
@@ -90,7 +93,7 @@ static bool strip_wildcards(char *text)
 
 	while (len > 3 && strcmp(text + len - 3, "/**") == 0)
 		text[len -= 3] = '\0';
-	return !strpbrk(text, "*?[");
+	return !strpbrk(text, WILDCARDS);
 }
 
 static int make_absolute(const struct import *im, const char *text, char **ret)
@@ -158,7 +161,7 @@ static int append(struct import *im, struct path_rules *rules, char *path, const
 /* The folder that a pattern with wildcards cannot leave. */
 static int literal_prefix(struct import *im, const char *text, char **ret)
 {
-	char *copy = strndup(text, strcspn(text, "*?["));
+	char *copy = strndup(text, strcspn(text, WILDCARDS));
 	char *slash = copy ? strrchr(copy, '/') : NULL;
 	int r;
 
@@ -170,6 +173,13 @@ static int literal_prefix(struct import *im, const char *text, char **ret)
 	r = paths_resolve(im, slash ? copy : ".", ret);
 	free(copy);
 	return r;
+}
+
+/* Whether something at, above or below @path is in the workspace. */
+static bool meets_workspace(const struct import *im, const char *path)
+{
+	return path_is_below(im->options->workspace, path) ||
+	       path_is_below(path, im->options->workspace);
 }
 
 static int refuse_pattern(struct import *im, const char *text, bool allow, const char *pointer)
@@ -184,7 +194,7 @@ static int refuse_pattern(struct import *im, const char *text, bool allow, const
 	r = literal_prefix(im, text, &folder);
 	if (r < 0)
 		return r;
-	if (folder && !paths_shown(im, folder) && !path_is_below(im->options->workspace, folder))
+	if (folder && !paths_shown(im, folder) && !meets_workspace(im, folder))
 		r = import_row(im, pointer, text, IMPORT_REFUSED,
 			       "the base shows nothing of %.128s", folder);
 	else
@@ -214,10 +224,19 @@ int paths_add(struct import *im, struct path_rules *rules, const char *text, boo
 	/* A link that is refused: its own name too, not only what it leads to. */
 	r = make_absolute(im, text, &link);
 	if (r == 0 && link && strip_wildcards(link) && clean(link) && strcmp(link, path) != 0 &&
-	    lstat(link, &st) == 0)
-		return append(im, rules, link, text, allow, hard, NULL);
+	    lstat(link, &st) == 0) {
+		r = append(im, rules, link, text, allow, hard, pointer);
+		rules->at[rules->n - 1].link = r == 0;
+		return r;
+	}
 	free(link);
 	return r;
+}
+
+void paths_refuse_rest(struct path_rules *rules, const char *pointer)
+{
+	rules->otherwise = false;
+	(void)snprintf(rules->rest, sizeof(rules->rest), "%s", pointer);
 }
 
 static const char *const shown_lists[] = {"read", "write", "overlay"};
@@ -249,6 +268,16 @@ static bool in_workspace(const struct import *im, const char *path)
 	       strcmp(path, im->options->workspace) != 0;
 }
 
+static bool is_own_of_cell(const char *path)
+{
+	static const char *const own[] = {"/proc", "/dev"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(own); i++)
+		if (path_is_below(path, own[i]))
+			return true;
+	return false;
+}
+
 /* Reading: the workspace is shown whole. */
 static int read_row(struct import *im, const struct path_rule *rule)
 {
@@ -273,7 +302,15 @@ static int read_row(struct import *im, const struct path_rule *rule)
 	return import_row(im, rule->pointer, rule->text, rule->met ? IMPORT_TAKEN : IMPORT_REFUSED,
 			  "%s",
 			  rule->met ? "what lies there is not shown"
-				    : "the base does not show it to a workspace elsewhere");
+			  : is_own_of_cell(rule->path)
+				  ? "the host's is not shown: a cell has one of its own"
+				  : "the base does not show it to a workspace elsewhere");
+}
+
+/* The path of a link's end is not what the file says, so it was not looked at before. */
+static bool is_plain(const char *path)
+{
+	return !strpbrk(path, WILDCARDS "}") && path[0] != '!';
 }
 
 static int protect_row(struct import *im, const struct path_rule *rule)
@@ -281,14 +318,43 @@ static int protect_row(struct import *im, const struct path_rule *rule)
 	const char *pattern = rule->path + strlen(im->options->workspace) + 1;
 	int r;
 
+	if (!is_plain(pattern))
+		return import_row(im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE,
+				  "workspace.protect would take its real name for a pattern");
 	if (narrow_mode(im) == POLICY_WORKSPACE_READONLY)
 		return import_row(im, rule->pointer, rule->text, IMPORT_REFUSED,
 				  "the workspace is read-only");
 	r = narrow_protect(im, pattern);
-	return r < 0 ? r
-		     : import_row(im, rule->pointer, rule->text,
-				  r > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
-				  "protected: workspace.protect has \"%.128s\"", pattern);
+	return r < 0 || rule->link
+		       ? MIN(r, 0)
+		       : import_row(im, rule->pointer, rule->text,
+				    r > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
+				    "protected: workspace.protect has \"%.128s\"", pattern);
+}
+
+/* A protected path is protected with all that lies below it, whatever is allowed there. */
+static bool is_protected(const struct import *im, const char *path)
+{
+	for (size_t i = 0; i < im->write.n; i++) {
+		const struct path_rule *rule = &im->write.at[i];
+
+		if (!rule->allow && in_workspace(im, rule->path) && path_is_below(path, rule->path))
+			return true;
+	}
+	return false;
+}
+
+static int allow_inside(struct import *im, const struct path_rule *rule)
+{
+	if (!rules_allow(&im->write, im->options->workspace))
+		return import_row(im, rule->pointer, rule->text, IMPORT_NARROWED,
+				  "a part of the workspace cannot be writable alone: it stays "
+				  "read-only");
+	if (is_protected(im, rule->path))
+		return import_row(im, rule->pointer, rule->text, IMPORT_NARROWED,
+				  "it lies in what is protected as a whole");
+	return import_row(im, rule->pointer, rule->text, IMPORT_TAKEN,
+			  "as far as the base grants it");
 }
 
 static int write_row(struct import *im, const struct path_rule *rule)
@@ -308,29 +374,62 @@ static int write_row(struct import *im, const struct path_rule *rule)
 				  narrow_mode(im) == POLICY_WORKSPACE_READONLY ? IMPORT_NARROWED
 									       : IMPORT_TAKEN,
 				  "the workspace, as far as the base lets it be written");
-	if (in_workspace(im, rule->path) && !rules_allow(&im->write, workspace))
-		return import_row(im, rule->pointer, rule->text, IMPORT_NARROWED,
-				  "a part of the workspace cannot be writable alone: it stays "
-				  "read-only");
-	return import_row(im, rule->pointer, rule->text,
-			  rule->met || in_workspace(im, rule->path) ? IMPORT_TAKEN
-								    : IMPORT_NARROWED,
+	if (in_workspace(im, rule->path))
+		return allow_inside(im, rule);
+	return import_row(im, rule->pointer, rule->text, rule->met ? IMPORT_TAKEN : IMPORT_NARROWED,
 			  "%s",
-			  rule->met || in_workspace(im, rule->path)
+			  rule->met
 				  ? "as far as the base grants it"
 				  : "the base does not let it be written on the host: not granted");
+}
+
+/* The other name of a link in the workspace is protected, too: it could be put elsewhere. */
+static int other_name(struct import *im, const struct path_rules *rules,
+		      const struct path_rule *rule)
+{
+	return rules == &im->write && !rule->allow && in_workspace(im, rule->path)
+		       ? protect_row(im, rule)
+		       : 0;
 }
 
 static int rows(struct import *im, const struct path_rules *rules,
 		int (*row)(struct import *im, const struct path_rule *rule))
 {
 	for (size_t i = 0; i < rules->n; i++) {
-		int r = rules->at[i].pointer ? row(im, &rules->at[i]) : 0;
+		const struct path_rule *rule = &rules->at[i];
+		int r = !rule->pointer ? 0
+			: rule->link   ? other_name(im, rules, rule)
+				       : row(im, rule);
 
 		if (r < 0)
 			return r;
 	}
 	return 0;
+}
+
+/* Whether the workspace is refused by no rule, but with all that no rule covers. */
+static bool falls_to_rest(const struct import *im, const struct path_rules *rules)
+{
+	for (size_t i = 0; i < rules->n; i++)
+		if (path_is_below(im->options->workspace, rules->at[i].path))
+			return false;
+	return !rules->otherwise;
+}
+
+static int apply_rest(struct import *im)
+{
+	int r = 0;
+
+	if (falls_to_rest(im, &im->read))
+		r = import_row(im, im->read.rest, "all that is not named", IMPORT_INEXPRESSIBLE,
+			       "it covers the workspace, which every tool sees");
+	if (r < 0 || rules_allow(&im->write, im->options->workspace))
+		return r;
+	r = narrow_readonly(im);
+	return r > 0 && falls_to_rest(im, &im->write)
+		       ? import_row(im, im->write.rest, "all that is not named", IMPORT_TAKEN,
+				    "the workspace is read-only")
+		       : MIN(r, 0);
 }
 
 int paths_apply(struct import *im)
@@ -339,10 +438,8 @@ int paths_apply(struct import *im)
 
 	if (r == 0)
 		r = carve_writes(im);
-	if (r == 0 && !rules_allow(&im->write, im->options->workspace)) {
-		r = narrow_readonly(im);
-		r = r < 0 ? r : 0;
-	}
+	if (r == 0)
+		r = apply_rest(im);
 	if (r == 0)
 		r = rows(im, &im->read, read_row);
 	return r == 0 ? rows(im, &im->write, write_row) : r;

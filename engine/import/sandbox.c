@@ -41,25 +41,38 @@ static int sockets(struct import *im, json_t *value, const char *pointer)
 	return import_strings(im, value, pointer, take_socket);
 }
 
+static int take_family(struct import *im, const char *pointer, const char *rule)
+{
+	int r = narrow_socket(im, "unix");
+
+	return r < 0 ? r
+		     : import_row(im, pointer, rule, r > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
+				  "socket(2) knows no family \"unix\"; pairs of sockets stay");
+}
+
 static int all_sockets(struct import *im, json_t *value, const char *pointer)
 {
 	if (json_is_true(value))
 		return import_row(im, pointer, "true", IMPORT_NARROWED,
 				  "those within the cell, as far as the base has them");
-	return 0; /* sandbox_built_in has the row */
+	return take_family(im, pointer, "false");
+}
+
+static int take_binding(struct import *im, const char *pointer, const char *rule)
+{
+	int r = narrow_no_network(im);
+
+	return r < 0 ? r
+		     : import_row(im, pointer, rule, r > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
+				  "network.mode is \"none\"");
 }
 
 static int local_binding(struct import *im, json_t *value, const char *pointer)
 {
-	int r;
-
 	if (json_is_true(value))
 		return import_row(im, pointer, "true", IMPORT_NARROWED,
 				  "the cell's own loopback at most, as the base has it");
-	r = narrow_no_network(im);
-	return r < 0 ? r
-		     : import_row(im, pointer, "false", r > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
-				  "network.mode is \"none\"");
+	return take_binding(im, pointer, "false");
 }
 
 static int proxy(struct import *im, json_t *value, const char *pointer)
@@ -120,10 +133,13 @@ PATHS(allow_write)
 
 static int git_config(struct import *im, json_t *value, const char *pointer)
 {
-	if (json_is_true(value))
-		return import_row(im, pointer, "true", IMPORT_NARROWED,
-				  "as far as the base does not protect it");
-	return import_row(im, pointer, "false", IMPORT_REFUSED, "protected in any case");
+	int r = narrow_mode(im) == POLICY_WORKSPACE_READONLY ? 0
+							     : narrow_protect(im, "**/.git/config");
+
+	return r < 0 ? r
+		     : import_switch(im, value, pointer, IMPORT_NARROWED,
+				     r > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
+				     "git's configuration is protected in any case");
 }
 
 static const struct import_key filesystem_keys[] = {
@@ -148,20 +164,13 @@ static const char *const never_written[] = {
 	".claude/commands", ".git/config",   ".git/hooks", ".idea",	  ".vscode",
 };
 
-int sandbox_built_in(struct import *im, json_t *network, const char *pointer)
+static int protect_names(struct import *im, const char *pointer)
 {
-	bool all = json_is_true(json_object_get(network, "allowAllUnixSockets"));
-	int r = all ? 0 : narrow_socket(im, "unix");
 	size_t n = 0;
 
-	if (!all && r >= 0)
-		r = import_row(im, pointer, "built in: no local sockets",
-			       r > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
-			       "socket(2) knows no family \"unix\"; pairs of sockets stay");
-	if (r < 0 || narrow_mode(im) == POLICY_WORKSPACE_READONLY)
-		return r;
 	for (size_t i = 0; i < ARRAY_SIZE(never_written); i++) {
 		char pattern[64];
+		int r;
 
 		(void)snprintf(pattern, sizeof(pattern), "**/%s", never_written[i]);
 		r = narrow_protect(im, pattern);
@@ -173,4 +182,39 @@ int sandbox_built_in(struct import *im, json_t *network, const char *pointer)
 			  n > 0 ? IMPORT_TAKEN : IMPORT_REFUSED,
 			  "protected: %zu of %zu patterns added to workspace.protect", n,
 			  ARRAY_SIZE(never_written));
+}
+
+/* How deep below the workspace they are looked for: 1 is its top, and without the key it is 3. */
+static int protect_deeper(struct import *im, json_t *depth, const char *pointer)
+{
+	bool deeper = !depth || json_integer_value(depth) > 1;
+	char key[POLICY_POINTER_MAX];
+	int r = import_below(im, key, pointer, "mandatoryDenySearchDepth");
+
+	if (r < 0)
+		return r;
+	if (deeper && narrow_is_direct(im))
+		return import_row(
+			im, key, "built in: the same files below the top", IMPORT_INEXPRESSIBLE,
+			"where tools write to the workspace itself, they are protected at "
+			"its top only; give a --base whose workspace.mode is \"overlay\" "
+			"or \"readonly\"");
+	return depth ? import_row(im, key, "mandatoryDenySearchDepth", IMPORT_REFUSED,
+				  "protected as deep, or deeper")
+		     : 0;
+}
+
+int sandbox_built_in(struct import *im, json_t *settings, const char *pointer)
+{
+	json_t *network = json_object_get(settings, "network");
+	json_t *depth = json_object_get(settings, "mandatoryDenySearchDepth");
+	int r = 0;
+
+	if (!json_object_get(network, "allowAllUnixSockets"))
+		r = take_family(im, pointer, "built in: no local sockets");
+	if (r == 0 && !json_object_get(network, "allowLocalBinding"))
+		r = take_binding(im, pointer, "built in: no local binding");
+	if (r == 0 && narrow_mode(im) != POLICY_WORKSPACE_READONLY)
+		r = protect_names(im, pointer);
+	return r == 0 ? protect_deeper(im, depth, pointer) : r;
 }

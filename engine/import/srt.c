@@ -18,24 +18,23 @@ static const struct import_key keys[] = {
 	{"ignoreViolations", JSON_OBJECT, NULL, "says what is reported, not what is refused"},
 	{"enableWeakerNestedSandbox", JSON_TRUE, weaker, NULL},
 	{"enableWeakerNetworkIsolation", JSON_TRUE, weaker, NULL},
-	{"mandatoryDenySearchDepth", JSON_INTEGER, NULL,
-	 "protected names are found at any depth in a session"},
+	{"mandatoryDenySearchDepth", JSON_INTEGER, import_elsewhere, NULL},
 	{"allowPty", JSON_TRUE, NULL, "a cell's terminals are its own"},
 	{"ripgrep", JSON_OBJECT, NULL, "sandbox-runtime's own search"},
 };
 
 int import_srt(struct import *im)
 {
-	json_t *network = json_object_get(im->doc->json, "network");
+	json_t *root = im->doc->json;
 	int r;
 
-	if (!network || !json_object_get(im->doc->json, "filesystem"))
+	if (!json_object_get(root, "network") || !json_object_get(root, "filesystem"))
 		return import_shape(im, "",
 				    "sandbox-runtime settings need both \"network\" and "
 				    "\"filesystem\"");
-	im->write.otherwise = false;
-	r = import_keys(im, im->doc->json, "", keys, ARRAY_SIZE(keys));
+	paths_refuse_rest(&im->write, "/filesystem");
+	r = import_keys(im, root, "", keys, ARRAY_SIZE(keys));
 	if (r == 0)
 		r = paths_apply(im);
-	return r == 0 ? sandbox_built_in(im, network, "") : r;
+	return r == 0 ? sandbox_built_in(im, root, "") : r;
 }

@@ -15,7 +15,8 @@ CORPUS = TOP / "tests" / "fuzz" / "corpus"
 GOLDEN = TOP / "tests" / "golden" / "import"
 WRITE_GOLDEN = bool(os.environ.get("TOOLCELL_GOLDEN_WRITE"))
 FORMATS = ("claude", "srt", "codex", "seccomp")
-SRT = {"network": {}, "filesystem": {"denyRead": [], "allowWrite": ["."], "denyWrite": []}}
+# Over a base whose tools write to the workspace itself, built-in names below its top cannot be held.
+SRT = {"network": {}, "filesystem": {"denyRead": [], "allowWrite": ["."], "denyWrite": []}, "mandatoryDenySearchDepth": 1}
 
 
 class ImportCase(CellTest):
@@ -155,6 +156,17 @@ class Importing(ImportCase):
         self.assertIn("**/*.lock", overlay["workspace"]["protect"])
 
 
+    def test_names_below_the_top_need_a_base_that_holds_them(self):
+        source = self.source({k: v for k, v in SRT.items() if k != "mandatoryDenySearchDepth"})
+        done = self.do(source)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("--accept '/mandatoryDenySearchDepth'", done.stderr)
+        overlay = json.loads(self.do(source, "--base", "rust-engineer").stdout)
+        self.assertIn("**/.git/hooks", overlay["workspace"]["protect"])
+        accepted = json.loads(self.do(source, "--accept", "/mandatoryDenySearchDepth").stdout)
+        self.assertIn("#/mandatoryDenySearchDepth", accepted["description"])
+
+
 class Held(ImportCase):
     needs_cells = True
 
@@ -181,8 +193,8 @@ class Held(ImportCase):
             os.chmod(path, 0o777)
         base = self.source({"name": "base", "extends": "base/build",
                             "filesystem": {"write": [str(self.folder / "w")]}}, "base.json")
-        rules = {"network": {}, "filesystem": {"allowWrite": [".", str(self.folder / "w")],
-                                               "denyWrite": [str(self.folder / "w" / "kept")]}}
+        rules = {**SRT, "filesystem": {"allowWrite": [".", str(self.folder / "w")],
+                                       "denyWrite": [str(self.folder / "w" / "kept")]}}
         out = self.taken_over("srt", rules, "--base", base)
         self.sh(out, f"touch {self.folder}/w/yes; touch {self.folder}/w/kept/no")
         self.assertTrue((self.folder / "w" / "yes").exists())

@@ -151,8 +151,9 @@ Test(import, a_part_of_a_folder_is_left_out_by_naming_the_rest)
 	size_t i;
 
 	cr_assert_eq(import_text("srt",
-				 "{\"network\": {}, \"filesystem\": {\"denyRead\": "
-				 "[\"/usr/local\"], \"allowWrite\": [\".\"]}}",
+				 "{\"network\": {}, \"mandatoryDenySearchDepth\": 1, "
+				 "\"filesystem\": {\"denyRead\": [\"/usr/local\"], "
+				 "\"allowWrite\": [\".\"]}}",
 				 NULL, 0, &result, &err),
 		     0, "%s", err.text);
 	json_array_foreach(json_object_get(json_object_get(result.policy, "filesystem"), "read"), i,
@@ -176,7 +177,8 @@ Test(import, a_refusal_above_everything_leaves_what_is_allowed_again)
 	size_t i;
 
 	cr_assert_eq(import_text("srt",
-				 "{\"network\": {}, \"filesystem\": {\"denyRead\": [\"/\"], "
+				 "{\"network\": {}, \"mandatoryDenySearchDepth\": 1, "
+				 "\"filesystem\": {\"denyRead\": [\"/\"], "
 				 "\"allowRead\": [\"/usr/bin\", \".\"], \"allowWrite\": [\".\"]}}",
 				 NULL, 0, &result, &err),
 		     0, "%s", err.text);
