@@ -50,8 +50,8 @@ static const struct {
 	int (*narrow)(struct import *im);
 	const char *note;
 } modes[] = {
-	{"default", IMPORT_IGNORED, NULL, "what the host asks about, it goes on asking about"},
-	{"acceptEdits", IMPORT_IGNORED, NULL, "what the host asks about, it goes on asking about"},
+	{"default", IMPORT_IGNORED, NULL, IMPORT_ASKED},
+	{"acceptEdits", IMPORT_IGNORED, NULL, IMPORT_ASKED},
 	{"plan", IMPORT_TAKEN, mode_plan, "the workspace is read-only, no tool edits"},
 	{"dontAsk", IMPORT_TAKEN, mode_dont_ask, "tools that no rule allows are taken away"},
 	{"bypassPermissions", IMPORT_NARROWED, NULL, "the base stays in force"},

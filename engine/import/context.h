@@ -65,6 +65,7 @@ MUST_USE int import_below(struct import *im, char *dst, const char *pointer, con
 MUST_USE int import_item(struct import *im, char *dst, const char *pointer, size_t index);
 
 #define IMPORT_HOST "is about the host, not about what its tools may reach"
+#define IMPORT_ASKED "what the host asks about, it goes on asking about"
 
 /* A key of the other tool's format. */
 struct import_key {
