@@ -16,6 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#define NATIVE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define NATIVE AUDIT_ARCH_AARCH64
+#endif
+
 /* libseccomp's numbers of architectures are the kernel's for audit. */
 static const struct {
 	const char *name;
@@ -63,24 +69,27 @@ static bool names_arch(json_t *list, const char *name)
 	return false;
 }
 
-/* Whether a rule's "includes" or "excludes" hold in a cell of that architecture. */
-static bool mentions(json_t *clause, const char *go)
-{
-	return json_array_size(json_object_get(clause, "caps")) > 0
-		       ? false
-		       : names_arch(json_object_get(clause, "arches"), go);
-}
-
+/* A cell has no capability, and a kernel newer than every "minKernel" that check_clause lets pass. */
 static bool applies(json_t *entry, const char *go)
 {
 	json_t *includes = json_object_get(entry, "includes");
 	json_t *excludes = json_object_get(entry, "excludes");
+	json_t *only = json_object_get(includes, "arches");
 
-	if (json_array_size(json_object_get(includes, "caps")) > 0)
+	if (json_array_size(json_object_get(includes, "caps")) > 0 ||
+	    json_object_get(excludes, "minKernel"))
 		return false;
-	if (json_array_size(json_object_get(includes, "arches")) > 0 && !mentions(includes, go))
+	if (json_array_size(only) > 0 && !names_arch(only, go))
 		return false;
 	return !names_arch(json_object_get(excludes, "arches"), go);
+}
+
+bool seccomp_counts(json_t *entry)
+{
+	for (size_t a = 0; a < ARRAY_SIZE(arches); a++)
+		if (applies(entry, arches[a].go))
+			return true;
+	return false;
 }
 
 static bool same_rule(const struct syscalls_rule *a, const struct syscalls_rule *b)
@@ -140,7 +149,8 @@ static int load_base(struct profile *p, uint32_t arch)
 static bool base_refuses(const struct base_call *call, const struct seccomp_rule *rule)
 {
 	for (size_t i = 0; rule->n == 1 && i < call->n; i++)
-		if (call->rules[i].error && proof_implied(&call->rules[i], &rule->args[0]) &&
+		if (call->rules[i].error && call->rules[i].n == 1 &&
+		    proof_implied(&call->rules[i], &rule->args[0]) &&
 		    rule->args[0].op == COMPARE_EQ)
 			return true;
 	return false;
@@ -286,14 +296,39 @@ static int take_out(struct profile *p)
 	return 0;
 }
 
+static int report_arches(struct profile *p, json_t *listed, const char *key)
+{
+	const char *missing = NULL;
+	bool here = true;
+	char pointer[POLICY_POINTER_MAX];
+	int r = import_below(p->im, pointer, p->pointer, key);
+
+	for (size_t a = 0; a < ARRAY_SIZE(arches); a++) {
+		if (json_array_size(listed) == 0 || names_arch(listed, arches[a].name))
+			continue;
+		missing = arches[a].name;
+		here = here && arches[a].number != NATIVE;
+	}
+	if (r < 0)
+		return r;
+	if (!here)
+		return import_row(p->im, pointer, key, IMPORT_INEXPRESSIBLE,
+				  "names all but the architecture of this machine: nothing of it "
+				  "would hold here");
+	return missing ? import_row(p->im, pointer, key, IMPORT_IGNORED,
+				    "nothing is said of %s: import it for cells there anew",
+				    missing)
+		       : import_row(p->im, pointer, key, IMPORT_TAKEN,
+				    "calls are looked at on each architecture of cells");
+}
+
 static int run(struct profile *p)
 {
-	json_t *listed = json_object_get(p->json, "architectures");
+	const char *key = json_object_get(p->json, "architectures") ? "architectures" : "archMap";
+	json_t *listed = json_object_get(p->json, key);
 	bool any = false;
-	int r = 0;
+	int r = listed ? report_arches(p, listed, key) : 0;
 
-	if (!listed)
-		listed = json_object_get(p->json, "archMap");
 	for (size_t a = 0; r == 0 && a < ARRAY_SIZE(arches); a++) {
 		if (json_array_size(listed) > 0 && !names_arch(listed, arches[a].name))
 			continue;

@@ -48,6 +48,8 @@ MUST_USE int seccomp_check_shape(struct profile *p);
 /** seccomp_load_rules - p->rules from the entries that apply on one architecture */
 MUST_USE int seccomp_load_rules(struct profile *p, const char *go,
 				bool (*applies)(json_t *entry, const char *go));
+/** seccomp_counts - whether an entry applies in cells of any architecture */
+bool seccomp_counts(json_t *entry);
 /** seccomp_report - a row for the default action and for each entry */
 MUST_USE int seccomp_report(struct profile *p);
 

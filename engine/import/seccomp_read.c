@@ -26,12 +26,24 @@ static int take_listener(struct import *im, json_t *value, const char *pointer)
 			  "toolcell has nobody to ask: what would be asked about is refused");
 }
 
+/* Of two lists it would be a guess which one counts; Docker refuses both at once, too. */
+static int check_arches(struct import *im, json_t *value, const char *pointer)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(value, i, one)
+		if (!json_is_string(one) && !json_is_string(json_object_get(one, "architecture")))
+			return import_shape(im, pointer, "must name architectures");
+	return 0;
+}
+
 static const struct import_key profile_keys[] = {
 	{"defaultAction", JSON_STRING, import_elsewhere, NULL},
 	{"defaultErrnoRet", JSON_INTEGER, import_elsewhere, NULL},
 	{"defaultErrno", JSON_STRING, import_elsewhere, NULL},
-	{"architectures", JSON_ARRAY, import_elsewhere, NULL},
-	{"archMap", JSON_ARRAY, import_elsewhere, NULL},
+	{"architectures", JSON_ARRAY, check_arches, NULL},
+	{"archMap", JSON_ARRAY, check_arches, NULL},
 	{"flags", JSON_ARRAY, take_flags, NULL},
 	{"listenerPath", JSON_STRING, take_listener, NULL},
 	{"listenerMetadata", JSON_STRING, import_elsewhere, NULL},
@@ -63,7 +75,8 @@ static int read_condition(struct import *im, json_t *arg, const char *pointer,
 		i++;
 	if (!json_is_integer(index) || json_integer_value(index) < 0 ||
 	    json_integer_value(index) >= (json_int_t)SECCOMP_ARGS_MAX || !json_is_integer(value) ||
-	    json_integer_value(value) < 0 || (two && !json_is_integer(two)) || !op ||
+	    json_integer_value(value) < 0 ||
+	    (two && (!json_is_integer(two) || json_integer_value(two) < 0)) || !op ||
 	    i == COMPARE_N)
 		return import_shape(im, pointer,
 				    "must have \"index\" (0 to 5), \"value\" and a known \"op\"");
@@ -99,6 +112,17 @@ static int read_args(struct import *im, json_t *args, const char *pointer,
 	return 0;
 }
 
+static bool is_list_of_strings(json_t *value)
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(value, i, one)
+		if (!json_is_string(one))
+			return false;
+	return json_is_array(value) || json_is_null(value);
+}
+
 /* Kernels that have what a rule is conditional on are all that toolcell runs on. */
 static int check_clause(struct import *im, json_t *clause, const char *pointer)
 {
@@ -109,8 +133,10 @@ static int check_clause(struct import *im, json_t *clause, const char *pointer)
 		bool list = strcmp(key, "caps") == 0 || strcmp(key, "arches") == 0;
 		const char *version = json_string_value(value);
 
-		if (list && (json_is_array(value) || json_is_null(value)))
+		if (list && is_list_of_strings(value))
 			continue;
+		if (list)
+			return import_shape(im, pointer, "\"%s\" must be a list of strings", key);
 		if (strcmp(key, "minKernel") != 0 || !version)
 			return import_shape(im, pointer, "unknown condition of an entry");
 		if (!(version[0] >= '1' && version[0] <= '4') || version[1] != '.')
@@ -168,7 +194,14 @@ int seccomp_check_shape(struct profile *p)
 {
 	json_t *action = json_object_get(p->json, "defaultAction");
 	int r = seccomp_action(p->im, action, p->pointer, &p->otherwise);
+	char both[POLICY_POINTER_MAX];
 
+	if (r == 0 && json_object_get(p->json, "architectures") &&
+	    json_object_get(p->json, "archMap"))
+		return import_below(p->im, both, p->pointer, "archMap") < 0
+			       ? -EINVAL
+			       : import_shape(p->im, both,
+					      "cannot be together with \"architectures\"");
 	return r == 0 ? import_keys(p->im, p->json, p->pointer, profile_keys,
 				    ARRAY_SIZE(profile_keys))
 		      : r;
@@ -251,6 +284,7 @@ static void name_dropped(const struct profile *p, json_int_t entry, bool by_defa
 
 static int report_allowed(struct profile *p, json_t *entry, const char *pointer, const char *rule)
 {
+	const char *single = json_string_value(json_object_get(entry, "name"));
 	struct named beyond = {0};
 	json_t *one;
 	size_t i;
@@ -258,6 +292,9 @@ static int report_allowed(struct profile *p, json_t *entry, const char *pointer,
 	json_array_foreach(json_object_get(entry, "names"), i, one)
 		if (!json_object_get(p->known, json_string_value(one)))
 			name_one(&beyond, json_string_value(one));
+	if (single && !json_object_get(p->known, single))
+		name_one(&beyond, single);
+	i += single != NULL;
 	if (beyond.n == 0)
 		return import_row(p->im, pointer, rule, IMPORT_TAKEN, "the base allows them too");
 	return import_row(p->im, pointer, rule, IMPORT_NARROWED,
@@ -285,6 +322,9 @@ static int report_entry(struct profile *p, json_t *entry, size_t index)
 	if (json_array_size(json_object_get(json_object_get(entry, "includes"), "caps")) > 0)
 		return import_row(p->im, pointer, rule, IMPORT_IGNORED,
 				  "for holders of a capability: a cell has none");
+	if (!seccomp_counts(entry))
+		return import_row(p->im, pointer, rule, IMPORT_IGNORED,
+				  "for another architecture or an older kernel than a cell has");
 	if (allows && strcmp(action, "SCMP_ACT_LOG") == 0)
 		return import_row(p->im, pointer, rule, IMPORT_INEXPRESSIBLE,
 				  "a policy cannot have calls logged");
