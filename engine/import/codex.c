@@ -398,6 +398,8 @@ static int take_permissions(struct import *im, json_t *value, const char *pointe
 	const char *name;
 	json_t *one;
 
+	if (json_object_size(value) == 0)
+		return import_row(im, pointer, "permissions", IMPORT_IGNORED, "has no profile");
 	json_object_foreach(value, name, one) {
 		char below[POLICY_POINTER_MAX];
 		int r = import_below(im, below, pointer, name);
@@ -416,7 +418,7 @@ static const struct import_key keys[] = {
 	{"sandbox_workspace_write", JSON_OBJECT, take_write_table, NULL},
 	{"default_permissions", JSON_STRING, import_elsewhere, NULL},
 	{"permissions", JSON_OBJECT, take_permissions, NULL},
-	{"profile", JSON_STRING, import_elsewhere, NULL},
+	{"profile", JSON_STRING, NULL, "selects a profile"},
 	{"profiles", JSON_OBJECT, NULL, "counts as far as \"profile\" selects one"},
 	{"shell_environment_policy", JSON_OBJECT, take_env, NULL},
 	{"approval_policy", JSON_NULL, NULL, IMPORT_ASKED},

@@ -40,13 +40,13 @@ static int check_arches(struct import *im, json_t *value, const char *pointer)
 
 static const struct import_key profile_keys[] = {
 	{"defaultAction", JSON_STRING, import_elsewhere, NULL},
-	{"defaultErrnoRet", JSON_INTEGER, import_elsewhere, NULL},
-	{"defaultErrno", JSON_STRING, import_elsewhere, NULL},
+	{"defaultErrnoRet", JSON_INTEGER, NULL, "what is refused is refused with EPERM"},
+	{"defaultErrno", JSON_STRING, NULL, "what is refused is refused with EPERM"},
 	{"architectures", JSON_ARRAY, check_arches, NULL},
 	{"archMap", JSON_ARRAY, check_arches, NULL},
 	{"flags", JSON_ARRAY, take_flags, NULL},
 	{"listenerPath", JSON_STRING, take_listener, NULL},
-	{"listenerMetadata", JSON_STRING, import_elsewhere, NULL},
+	{"listenerMetadata", JSON_STRING, NULL, "for a listener: toolcell has none"},
 	{"syscalls", JSON_ARRAY, check_syscalls, NULL},
 };
 
