@@ -205,6 +205,12 @@ static int refuse_pattern(struct import *im, const char *text, bool allow, const
 	return r;
 }
 
+static bool in_workspace(const struct import *im, const char *path)
+{
+	return path_is_below(path, im->options->workspace) &&
+	       strcmp(path, im->options->workspace) != 0;
+}
+
 int paths_add(struct import *im, struct path_rules *rules, const char *text, bool allow, bool hard,
 	      const char *pointer)
 {
@@ -221,10 +227,13 @@ int paths_add(struct import *im, struct path_rules *rules, const char *text, boo
 	if (r < 0 || allow)
 		return r;
 	path = rules->at[rules->n - 1].path;
-	/* A link that is refused: its own name too, not only what it leads to. */
+	/*
+	 * A link that is refused: its own name too, not only what it leads to. In the workspace tools
+	 * may put something else in a link's place, so there the name counts before it is there.
+	 */
 	r = make_absolute(im, text, &link);
 	if (r == 0 && link && strip_wildcards(link) && clean(link) && strcmp(link, path) != 0 &&
-	    lstat(link, &st) == 0) {
+	    (in_workspace(im, link) || lstat(link, &st) == 0)) {
 		r = append(im, rules, link, text, allow, hard, pointer);
 		rules->at[rules->n - 1].link = r == 0;
 		return r;
@@ -260,12 +269,6 @@ bool paths_shown(const struct import *im, const char *path)
 		}
 	}
 	return false;
-}
-
-static bool in_workspace(const struct import *im, const char *path)
-{
-	return path_is_below(path, im->options->workspace) &&
-	       strcmp(path, im->options->workspace) != 0;
 }
 
 static bool is_own_of_cell(const char *path)

@@ -200,6 +200,19 @@ class Held(ImportCase):
         self.assertTrue((self.folder / "w" / "yes").exists())
         self.assertFalse((self.folder / "w" / "kept" / "no").exists())
 
+    def test_a_place_behind_a_link_is_held(self):
+        real = self.workspace / "real"
+        real.mkdir()
+        (real / "kept").write_text("keep")
+        os.chmod(real, 0o777)
+        os.chmod(real / "kept", 0o666)
+        (self.workspace / "link").symlink_to("real")
+        out = self.taken_over("srt", {**SRT, "filesystem": {"allowWrite": ["."], "denyWrite": ["link/kept", "link/new"]}})
+        self.assertIn("link/new", json.loads(out.read_text())["workspace"]["protect"])
+        self.sh(out, "echo a > link/kept; echo b > link/new")
+        self.assertEqual((real / "kept").read_text(), "keep")
+        self.assertFalse((real / "new").exists())
+
     def test_a_refused_system_call_is_refused(self):
         out = self.taken_over("seccomp", {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
             {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL"}]})

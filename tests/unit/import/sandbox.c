@@ -181,7 +181,8 @@ Test(sandbox, a_link_that_must_not_be_written_is_protected_by_both_names)
 	struct import_result result;
 	struct err err = {0};
 	struct source source = {.format = "srt",
-				.text = SRT("'allowWrite': ['.'], 'denyWrite': ['link']"),
+				.text = SRT("'allowWrite': ['.'], 'denyWrite': ['link', "
+					    "'link/new']"),
 				.base = overlay,
 				.workspace = place.path};
 
@@ -189,6 +190,8 @@ Test(sandbox, a_link_that_must_not_be_written_is_protected_by_both_names)
 	cr_assert_eq(import_source(&source, &result, &err), 0, "%s", err.text);
 	cr_assert(protects(&result, "real"));
 	cr_assert(protects(&result, "link"));
+	cr_assert(protects(&result, "real/new"));
+	cr_assert(protects(&result, "link/new"));
 	import_result_fini(&result);
 	remove_place(&place);
 }

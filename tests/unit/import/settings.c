@@ -5,6 +5,8 @@
 #include "policy/source.h"
 #include "support.h"
 
+#define OVERLAY "{'name': 'x', 'extends': 'base/build', 'workspace': {'mode': 'overlay'}}"
+
 struct sample {
 	const char *format;
 	const char *suffix;
@@ -376,4 +378,69 @@ Test(settings, of_another_type_one_is_an_error_or_has_a_row)
 Test(settings, one_that_nobody_knows_is_not_passed_over)
 {
 	each_setting(misspell_it);
+}
+
+/* The second file of each row refuses more than the first. */
+static const struct {
+	const char *format;
+	const char *suffix;
+	const char *less;
+	const char *more;
+} pairs[] = {
+	{"claude", ".json", "{'permissions': {}}", "{'permissions': {'deny': ['Bash', '*Edit']}}"},
+	{"claude", ".json", "{'permissions': {}}", "{'permissions': {'ask': ['mcp__toolcell']}}"},
+	{"claude", ".json", "{'permissions': {}}",
+	 "{'permissions': {'deny': ['Read(//usr/local)']}}"},
+	{"claude", ".json", "{'permissions': {}}",
+	 "{'permissions': {'deny': ['Edit(./a)', 'Edit(b)']}}"},
+	{"claude", ".json", "{'permissions': {}}", "{'permissions': {'defaultMode': 'plan'}}"},
+	{"claude", ".json", "{'permissions': {}}", "{'permissions': {'defaultMode': 'dontAsk'}}"},
+	{"claude", ".json", "{'sandbox': {}}", "{'sandbox': {'enabled': true}}"},
+	{"srt", ".json", "{'network': {}, 'filesystem': {'allowWrite': ['.']}}",
+	 "{'network': {}, 'filesystem': {'allowWrite': ['.'], 'denyWrite': ['a']}}"},
+	{"srt", ".json", "{'network': {}, 'filesystem': {'allowWrite': ['.']}}",
+	 "{'network': {}, 'filesystem': {'allowWrite': ['.'], 'denyRead': ['/usr/local', "
+	 "'/etc']}}"},
+	{"srt", ".json", "{'network': {}, 'filesystem': {'denyRead': ['/usr/local']}}",
+	 "{'network': {}, 'filesystem': {'denyRead': ['/usr/local', '/usr/share']}}"},
+	{"srt", ".json", "{'network': {'allowAllUnixSockets': true}, 'filesystem': {}}",
+	 "{'network': {}, 'filesystem': {}}"},
+	{"codex", ".toml", "sandbox_mode = \"danger-full-access\"\n",
+	 "sandbox_mode = \"workspace-write\"\n"},
+	{"codex", ".toml", "sandbox_mode = \"danger-full-access\"\n", ""},
+	{"codex", ".toml", "default_permissions = \":workspace\"\n",
+	 "default_permissions = \"x\"\n[permissions.x.filesystem]\n\":root\" = \"read\"\n\".\" = "
+	 "\"write\"\n\"/usr/local\" = \"none\"\n"},
+	{"seccomp", ".json", "{'defaultAction': 'SCMP_ACT_ALLOW'}",
+	 "{'defaultAction': 'SCMP_ACT_ALLOW', 'syscalls': [{'names': ['mkdir', 'mkdirat'], "
+	 "'action': "
+	 "'SCMP_ACT_KILL'}]}"},
+	{"seccomp", ".json", "{'defaultAction': 'SCMP_ACT_ALLOW'}",
+	 "{'defaultAction': 'SCMP_ACT_ERRNO', 'syscalls': [{'names': ['read', 'write'], 'action': "
+	 "'SCMP_ACT_ALLOW'}]}"},
+};
+
+Test(settings, a_file_that_refuses_more_makes_a_narrower_policy)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
+		struct source source = {.format = pairs[i].format,
+					.suffix = pairs[i].suffix,
+					.text = pairs[i].less,
+					.base = OVERLAY};
+		struct import_result less;
+		struct import_result more;
+		struct err err = {0};
+		struct policy base;
+
+		cr_assert_eq(import_source(&source, &less, &err), 0, "row %zu: %s", i, err.text);
+		source.text = pairs[i].more;
+		cr_assert_eq(import_source(&source, &more, &err), 0, "row %zu: %s", i, err.text);
+		cr_assert(less.policy && more.policy, "row %zu", i);
+		cr_assert_not(json_equal(less.policy, more.policy), "row %zu", i);
+		load_json(less.policy, &base);
+		hold(&base, more.policy);
+		policy_fini(&base);
+		import_result_fini(&less);
+		import_result_fini(&more);
+	}
 }
