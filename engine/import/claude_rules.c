@@ -85,10 +85,10 @@ static size_t find_foreign(const char *name)
 	return i;
 }
 
-/* "*" is the only wildcard of a name: what looks like another may mean anything. */
+/* "*" is the only wildcard of a name: what looks like another, or like a mistake, may mean anything. */
 static bool is_name(const char *name)
 {
-	return name[0] != '\0' && !strpbrk(name, "?[]{}!\\");
+	return name[0] != '\0' && !strpbrk(name, "?[]{}!\\ \t\r\n");
 }
 
 /* false: not the form of a rule. "Bash(*)" and "Bash(:*)" are Bash. */
@@ -104,7 +104,7 @@ static bool split(const char *text, struct rule *rule)
 	open = strchr(rule->name, '(');
 	rule->scoped = open != NULL;
 	if (!open)
-		return is_name(text) && !strpbrk(text, " )");
+		return is_name(text) && !strchr(text, ')');
 	if (rule->name[len - 1] != ')')
 		return false;
 	rule->name[len - 1] = '\0';
@@ -317,10 +317,19 @@ static int deny_edit_inside(struct import *im, const struct rule *rule)
 				  "protected: workspace.protect has \"%.200s\"", pattern);
 }
 
+/* Whether blanks around a path are a part of it is not known. */
+static bool has_blanks_around(const char *what)
+{
+	return strchr(" \t", what[0]) || strchr(" \t", what[strlen(what) - 1]);
+}
+
 static int deny_path(struct import *im, const struct rule *rule, enum class class)
 {
 	const char *absolute = absolute_part(rule->what);
 
+	if (has_blanks_around(rule->what))
+		return import_row(im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE,
+				  "begins or ends with a blank: which path it means is not known");
 	if (class == CLASS_READ)
 		return absolute ? paths_add(im, &im->read, absolute, false, true, rule->pointer)
 				: import_row(im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE,

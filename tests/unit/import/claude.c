@@ -29,6 +29,9 @@ static const struct {
 	{"deny", "B[a]sh", "", "", "not expressible"},
 	{"deny", "{Bash,Edit}", "", "", "not expressible"},
 	{"deny", "B*(rm:*)", "", "", "not expressible"},
+	{"deny", " Bash(rm:*)", "", "", "not expressible"},
+	{"deny", "Bash (rm:*)", "", "", "not expressible"},
+	{"deny", "Read(//nonexistent )", "", "", "not expressible"},
 	{"deny", "mcp__toolcell__Read(//etc)", "", "", "not expressible"},
 	{"ask", "*", "", ALL, "taken"},
 	{"ask", "mcp__*", "", ALL, "taken"},
@@ -138,6 +141,8 @@ static const struct {
 	{"Edit(*.lock)", "rust-engineer", "**/*.lock"},
 	{"Edit(*.lock)", NULL, NULL},
 	{"Edit(./a/b)", NULL, "a/b"},
+	{"Edit( ./a/b)", NULL, NULL},
+	{"Edit(./a/b )", NULL, NULL},
 	{"Edit(*.lock)",
 	 "{'name': 'x', 'extends': 'base/build', 'workspace': {'mode': 'overlay', 'fallback': "
 	 "'direct'}}",
