@@ -321,12 +321,13 @@ static int protect_row(struct import *im, const struct path_rule *rule)
 	const char *pattern = rule->path + strlen(im->options->workspace) + 1;
 	int r;
 
+	if (narrow_mode(im) == POLICY_WORKSPACE_READONLY)
+		return rule->link ? 0
+				  : import_row(im, rule->pointer, rule->text, IMPORT_REFUSED,
+					       "the workspace is read-only");
 	if (!is_plain(pattern))
 		return import_row(im, rule->pointer, rule->text, IMPORT_INEXPRESSIBLE,
 				  "workspace.protect would take its real name for a pattern");
-	if (narrow_mode(im) == POLICY_WORKSPACE_READONLY)
-		return import_row(im, rule->pointer, rule->text, IMPORT_REFUSED,
-				  "the workspace is read-only");
 	r = narrow_protect(im, pattern);
 	return r < 0 || rule->link
 		       ? MIN(r, 0)
