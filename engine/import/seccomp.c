@@ -313,7 +313,7 @@ static int report_arches(struct profile *p, json_t *listed, const char *key)
 		return r;
 	if (!here)
 		return import_row(p->im, pointer, key, IMPORT_INEXPRESSIBLE,
-				  "names all but the architecture of this machine: nothing of it "
+				  "does not name the architecture of this machine: nothing of it "
 				  "would hold here");
 	return missing ? import_row(p->im, pointer, key, IMPORT_IGNORED,
 				    "nothing is said of %s: import it for cells there anew",
