@@ -1,6 +1,8 @@
 /*
  * Theory of operation: before the tool runs, each protected pattern that names one path is looked for
- * below the workspace, and what is there is noted by its inode. When the tool and all that it started
+ * below the workspace, and what is there is noted: by its inode, whose number is given away again when a
+ * tool removes what no mount holds (a link), and so by its type and its time of birth, which nobody can
+ * set, or its ctime where a file system knows none. When the tool and all that it started
  * are dead, what has come to be at such a path is renamed within its folder, never over
  * anything. A link that the tool put in the place of one of the path's folders is what has come, too:
  * the path would lead through it. No link is followed; the workspace was opened before the tool ran.
@@ -84,6 +86,25 @@ static void find(int workspace, const char *path, size_t len, struct found *f)
 	f->unknown = true;
 }
 
+static struct quarantine_path what_is(const struct found *f)
+{
+	struct quarantine_path is = {.watched = !f->unknown,
+				     .existed = f->exists,
+				     .dev = f->st.st_dev,
+				     .ino = f->st.st_ino,
+				     .type = f->st.st_mode & S_IFMT,
+				     .changed = f->st.st_ctim};
+	struct statx x;
+
+	if (f->exists &&
+	    statx(f->dir, f->name, AT_SYMLINK_NOFOLLOW, STATX_BTIME | STATX_INO, &x) == 0 &&
+	    x.stx_ino == is.ino && (x.stx_mask & STATX_BTIME)) {
+		is.has_born = true;
+		is.born = (struct timespec){x.stx_btime.tv_sec, x.stx_btime.tv_nsec};
+	}
+	return is;
+}
+
 int quarantine_begin(struct quarantine *q, const struct rules *rules, const char *workspace,
 		     bool beside)
 {
@@ -101,11 +122,7 @@ int quarantine_begin(struct quarantine *q, const struct rules *rules, const char
 		if (len == 0)
 			continue;
 		find(q->workspace, path, len, &f);
-		q->paths[i] = (struct quarantine_path){.watched = !f.unknown,
-						       .existed = f.exists,
-						       .dev = f.st.st_dev,
-						       .ino = f.st.st_ino,
-						       .changed = f.st.st_ctim};
+		q->paths[i] = what_is(&f);
 	}
 	return 0;
 }
@@ -177,15 +194,23 @@ static void report(struct changes_writer *writer, const struct rule *rule, const
 	(void)changes_add(writer, &entry);
 }
 
+static bool is_same_time(struct timespec a, struct timespec b)
+{
+	return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 /* What was there before the tool ran. */
 static bool is_the_same(const struct quarantine *q, const struct quarantine_path *before,
 			const struct found *f)
 {
-	if (!before->existed || !f->exists || f->st.st_dev != before->dev ||
-	    f->st.st_ino != before->ino)
+	struct quarantine_path now = what_is(f);
+
+	if (!before->existed || !now.existed || now.dev != before->dev || now.ino != before->ino ||
+	    now.type != before->type)
 		return false;
-	return !q->beside || (f->st.st_ctim.tv_sec == before->changed.tv_sec &&
-			      f->st.st_ctim.tv_nsec == before->changed.tv_nsec);
+	if (q->beside || !before->has_born || !now.has_born)
+		return is_same_time(now.changed, before->changed);
+	return is_same_time(now.born, before->born);
 }
 
 static void handle_rule(const struct quarantine *q, const struct quarantine_path *before,

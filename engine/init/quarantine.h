@@ -24,6 +24,9 @@ struct quarantine {
 		bool existed; /* and then this was it */
 		dev_t dev;
 		ino_t ino;
+		mode_t type;
+		bool has_born;
+		struct timespec born;	 /* its time of birth, where the file system says it */
 		struct timespec changed; /* its ctime */
 	} paths[RULES_MAX];
 };

@@ -529,6 +529,15 @@ class Escapes(Overlay):
     def engine_of_direct(self, **sections):
         return self.engine(policy=self.policy(workspace={"mode": "direct", "protect": GIT}, **sections))
 
+    def test_a_link_that_was_protected_is_not_taken_for_what_has_its_number_now(self):
+        link = self.workspace / ".mcp.json"
+        for _ in range(8):  # the file system gives a number that has become free to the next file, mostly
+            link.symlink_to("elsewhere")
+            self.engine_of_direct().bash("rm .mcp.json; echo '{}' >.mcp.json")
+            self.assertFalse(link.exists(), "the tool's file is in place")
+            for left in self.workspace.glob(".mcp.json*"):
+                left.unlink()
+
     def test_a_pattern_for_any_depth_holds_what_exists_at_the_top(self):
         engine = self.engine_of_direct()
         for command in ("echo id >.git/hooks/pre-commit", "echo evil >>.git/config", "mv .git/hooks h", "rm .git/config"):

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "workspace/changes.h"
@@ -207,4 +208,48 @@ Test(quarantine, a_folder_made_unreadable_is_told)
 	put("d/protected");
 	cr_assert_eq(chmod("d", 0), 0);
 	cr_expect_str_eq(end(), "d > ;");
+}
+
+/* A number that has become free is given away again; ext4 gives the same file system's lowest. */
+static void reuse_number(const char *path)
+{
+	struct stat st;
+
+	cr_assert_eq(lstat(path, &st), 0);
+	quarantine.paths[0].ino = st.st_ino;
+}
+
+Test(quarantine, a_number_that_is_used_again_is_not_the_same)
+{
+	cr_assert_eq(symlink("elsewhere", ".envrc"), 0);
+	begin("P\t.envrc\tp\n");
+	cr_assert_eq(unlink(".envrc"), 0);
+	put(".envrc");
+	reuse_number(".envrc");
+	cr_expect_str_eq(end(), ".envrc > .envrc.refused-by-toolcell;");
+}
+
+Test(quarantine, nor_is_another_link_with_that_number)
+{
+	const struct timespec pause = {.tv_nsec = 20L * 1000 *
+						  1000}; /* beyond a tick of the file system */
+
+	cr_assert_eq(symlink("elsewhere", ".envrc"), 0);
+	begin("P\t.envrc\tp\n");
+	cr_assert_eq(unlink(".envrc"), 0);
+	(void)nanosleep(&pause, NULL);
+	cr_assert_eq(symlink("to-the-tools-own", ".envrc"), 0);
+	reuse_number(".envrc");
+	cr_expect_str_eq(end(), ".envrc > .envrc.refused-by-toolcell;");
+}
+
+Test(quarantine, what_its_owner_touches_meanwhile_is_the_same)
+{
+	put(".envrc");
+	begin("P\t.envrc\tp\n");
+	cr_assert_eq(chmod(".envrc", 0600), 0);
+	cr_assert_eq(utimensat(AT_FDCWD, ".envrc", NULL, 0), 0);
+	if (!quarantine.paths[0].has_born)
+		skip("this file system does not say when a file was made");
+	cr_expect_str_eq(end(), "");
 }
