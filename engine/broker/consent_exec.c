@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/catalog.h"
 #include "broker/consent.h"
 #include "broker/result.h"
 #include "broker/state.h"
@@ -50,8 +51,6 @@ static bool has_asks(const struct image *image, const char *policy)
 
 static int scene_new(const struct image *image, uint32_t cell, struct scene **ret, struct err *err)
 {
-	size_t len = 0;
-	const char *text = image_catalog(image, &len);
 	struct scene *s = calloc(1, sizeof(*s));
 
 	if (!s)
@@ -61,7 +60,7 @@ static int scene_new(const struct image *image, uint32_t cell, struct scene **re
 		FRAME_WORKSPACE_OVERLAY; /* as the policy says; a fallback is told later */
 	s->config = (struct broker_config){.image = image, .ready = &s->ready};
 	s->broker.config = &s->config;
-	s->broker.catalog = text ? json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	s->broker.catalog = catalog_head(image, NULL);
 	s->broker.policy = json_string_value(json_object_get(s->broker.catalog, "policy"));
 	s->call.broker = &s->broker;
 	s->call.cell = image_cell(image, cell);

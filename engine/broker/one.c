@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "broker/catalog.h"
 #include "broker/changes.h"
 #include "broker/inner.h"
 #include "broker/recorded.h"
@@ -84,14 +85,6 @@ int broker_run_one(const struct broker_config *config, const char *tool, const c
 	return r;
 }
 
-static json_t *catalog_of(const struct image *image)
-{
-	size_t len = 0;
-	const char *text = image_catalog(image, &len);
-
-	return text && len > 0 ? json_loadb(text, len, 0, NULL) : NULL;
-}
-
 static const char *agent_of(json_t *catalog)
 {
 	return json_string_value(json_object_get(json_object_get(catalog, "agent"), "name"));
@@ -158,7 +151,7 @@ int broker_result_from_frame(const struct broker_exec *exec, char **ret, struct 
 	bool overlay = is_overlay(ended->workspace);
 	const char *status = result_status(ended, false);
 	bool described = strcmp(status, "error") == 0 || strcmp(status, "refused") == 0;
-	json_t *catalog = catalog_of(exec->image);
+	json_t *catalog = catalog_head(exec->image, NULL);
 	struct origins origins = {json_object_get(catalog, "rules"), policy, NULL};
 	struct result_source source = {
 		.call = "c-1",

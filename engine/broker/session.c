@@ -20,21 +20,15 @@
 #include <string.h>
 
 #include "base/fd.h"
+#include "broker/catalog.h"
 #include "broker/inner.h"
 #include "broker/state.h"
 
 static int load_catalog(struct broker *b, struct err *err)
 {
-	size_t len = 0;
-	const char *text = image_catalog(b->config->image, &len);
-	json_error_t where;
-
-	b->catalog = text ? json_loadb(text, len, JSON_REJECT_DUPLICATES, &where) : NULL;
-	if (!text)
-		return err_set(err, EINVAL, "the policy image has no catalog of tools");
+	b->catalog = catalog_load(b->config->image, err);
 	if (!b->catalog)
-		return err_set(err, EINVAL, "the policy image's catalog is not JSON: line %d: %s",
-			       where.line, where.text);
+		return -EINVAL;
 	if (!json_is_array(json_object_get(b->catalog, "tools")))
 		return err_set(err, EINVAL, "the policy image's catalog has no array \"tools\"");
 	b->policy = json_string_value(json_object_get(b->catalog, "policy"));

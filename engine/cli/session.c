@@ -430,9 +430,9 @@ int session_start(const struct session_options *options, struct session *ret, st
 	if (r == 0)
 		r = kept_choose(&o, ret, err);
 	if (r == 0)
-		r = audited_open(&o, ret, err);
-	if (r == 0)
 		r = kept_send_image(ret, err);
+	if (r == 0) /* the launcher makes the mounts meanwhile */
+		r = audited_open(&o, ret, err);
 	if (r == 0)
 		r = start_digest(&o, ret, err);
 	if (r < 0)

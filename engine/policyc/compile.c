@@ -10,6 +10,7 @@
 #include "policyc/compile.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -350,6 +351,29 @@ int compile_catalog(struct compile *c, struct err *err)
 	return r == 0 ? compile_add_asks(c, err) : r;
 }
 
+/* Tools behind all the rest: broker/catalog.h reads as far as it needs. */
+static char *catalog_text(json_t *catalog)
+{
+	json_t *head = json_copy(catalog);
+	json_t *tail = json_pack("{s:O, s:O}", "tools", json_object_get(catalog, "tools"),
+				 "operator", json_object_get(catalog, "operator"));
+	char *first = NULL;
+	char *second = NULL;
+	char *text = NULL;
+
+	if (tail && json_object_del(head, "tools") == 0 && json_object_del(head, "operator") == 0) {
+		first = json_dumps(head, JSON_COMPACT);
+		second = json_dumps(tail, JSON_COMPACT);
+	}
+	if (first && second && asprintf(&text, "%s%s", first, second) < 0)
+		text = NULL;
+	free(first);
+	free(second);
+	json_decref(head);
+	json_decref(tail);
+	return text;
+}
+
 static int add_catalog(struct compile *c, struct image_builder *b, struct err *err)
 {
 	char *text;
@@ -358,7 +382,7 @@ static int add_catalog(struct compile *c, struct image_builder *b, struct err *e
 	if (r < 0)
 		return r;
 	text = json_object_set_new(c->catalog, "rules", provenance_new(&c->policy)) == 0
-		       ? json_dumps(c->catalog, JSON_COMPACT)
+		       ? catalog_text(c->catalog)
 		       : NULL;
 	if (!text)
 		return err_set(err, ENOMEM, "cannot write the catalog");

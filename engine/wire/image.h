@@ -20,7 +20,7 @@
 #include "base/err.h"
 
 #define IMAGE_MAGIC "TCIMAGE"
-#define IMAGE_VERSION 3U
+#define IMAGE_VERSION 4U
 #define IMAGE_BYTES_MAX ((size_t)16 << 20)
 #define IMAGE_CELLS_MAX 256U
 #define IMAGE_MOUNTS_MAX 4096U
