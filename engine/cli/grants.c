@@ -15,16 +15,32 @@
 
 #include "base/path.h"
 
+/* "/" is the home of accounts that have none. */
+static int take_home(struct grants *grants, const char *home)
+{
+	size_t len = home && home[0] == '/' ? strlen(home) : 0;
+
+	while (len > 0 && home[len - 1] == '/')
+		len--;
+	if (len == 0)
+		return 0;
+	grants->homes[0] = strndup(home, len);
+	grants->homes[1] = realpath(home, NULL); /* NULL: it is not there */
+	return grants->homes[0] ? 0 : -ENOMEM;
+}
+
 int grants_init(struct grants *grants, const char *home)
 {
-	*grants = (struct grants){.list = json_array(), .home = home};
-	return grants->list ? 0 : -ENOMEM;
+	*grants = (struct grants){.list = json_array()};
+	return grants->list ? take_home(grants, home) : -ENOMEM;
 }
 
 void grants_fini(struct grants *grants)
 {
+	for (size_t i = 0; i < ARRAY_SIZE(grants->homes); i++)
+		free(grants->homes[i]);
 	json_decref(grants->list);
-	grants->list = NULL;
+	*grants = (struct grants){0};
 }
 
 /* Below the home folder. */
@@ -110,11 +126,25 @@ static const char *home_risk(const char *path, const char *home)
 	return NULL;
 }
 
-const char *grants_path_risk(const char *path, const char *home)
+static const char *homes_risk(const struct grants *grants, const char *path)
+{
+	const char *why = NULL;
+
+	for (size_t i = 0; i < ARRAY_SIZE(grants->homes) && !why; i++)
+		if (grants->homes[i])
+			why = home_risk(path, grants->homes[i]);
+	return why;
+}
+
+const char *grants_path_risk(const struct grants *grants, const char *path)
 {
 	const char *dot = strrchr(path, '.');
-	const char *why = home && home[0] == '/' && home[1] ? home_risk(path, home) : NULL;
+	const char *why = homes_risk(grants, path);
+	char *real = why ? NULL : realpath(path, NULL);
 
+	if (real)
+		why = homes_risk(grants, real);
+	free(real);
 	if (why)
 		return why;
 	for (size_t i = 0; i < ARRAY_SIZE(risks); i++)
@@ -133,6 +163,18 @@ static const char *entry_path(json_t *entry)
 				     : json_string_value(entry);
 }
 
+static const char *entry_risk(const struct grants *grants, json_t *entry)
+{
+	const char *path = entry_path(entry);
+
+	if (json_object_get(entry, "ask"))
+		return "takes a question away from a person";
+	if (!path)
+		return NULL;
+	return path[0] == '/' && !strstr(path, "${") ? grants_path_risk(grants, path)
+						     : "names a path by a variable";
+}
+
 static const char *list_risk(const struct grants *grants, const char *list, json_t *entries)
 {
 	json_t *entry;
@@ -141,11 +183,41 @@ static const char *list_risk(const struct grants *grants, const char *list, json
 	if (strcmp(list, "write") == 0)
 		return "lets tools write to the host";
 	json_array_foreach(entries, i, entry) {
-		const char *path = entry_path(entry);
-		const char *why = path ? grants_path_risk(path, grants->home) : NULL;
+		const char *why = strcmp(list, "tmpfs") != 0 ? entry_risk(grants, entry) : NULL;
 
-		if (why && strcmp(list, "tmpfs") != 0)
+		if (why)
 			return why;
+	}
+	return NULL;
+}
+
+/* What results of a read-only workspace ask for: writes are kept in a session then, until a commit. */
+static bool is_overlay(json_t *workspace)
+{
+	const char *mode = json_string_value(json_object_get(workspace, "mode"));
+
+	return json_object_size(workspace) == 1 && mode && strcmp(mode, "overlay") == 0;
+}
+
+/* Sections that are no risk by themselves; what is none of them decides over more than one thing. */
+static const char *section_risk(json_t *fragment)
+{
+	static const char *const sections[] = {"filesystem", "network", "syscalls", "limits",
+					       "environment"};
+	json_t *value;
+	const char *key;
+
+	json_object_foreach(fragment, key, value) {
+		size_t i = 0;
+
+		if (strcmp(key, "workspace") == 0 && is_overlay(value))
+			continue;
+		while (i < ARRAY_SIZE(sections) && strcmp(key, sections[i]) != 0)
+			i++;
+		if (i == ARRAY_SIZE(sections))
+			return strcmp(key, "workspace") == 0
+				       ? "changes what becomes of the workspace"
+				       : "is more than access to one thing";
 	}
 	return NULL;
 }
@@ -165,7 +237,7 @@ const char *grants_risk(const struct grants *grants, json_t *fragment)
 	}
 	if (network && strcmp(json_string_value(network), "loopback") != 0)
 		return "gives tools a network";
-	return NULL;
+	return section_risk(fragment);
 }
 
 static json_t *evidence_of(json_t *denial)
@@ -369,7 +441,7 @@ int grants_fold(struct grants *grants)
 		    count_siblings(grants, path, len) < GRANTS_FOLD)
 			continue;
 		(void)snprintf(folder, sizeof(folder), "%.*s", (int)len, path);
-		if (grants_path_risk(folder, grants->home) || parent_len(folder) == 0)
+		if (grants_path_risk(grants, folder) || parent_len(folder) == 0)
 			continue;
 		r = fold_into(grants, folder);
 		if (r < 0)

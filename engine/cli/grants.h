@@ -22,12 +22,13 @@
  */
 struct grants {
 	json_t *list;
-	const char *home; /* the operator's; borrowed. NULL: not known */
+	char *homes[2]; /* the operator's, as it is named, and where that leads; NULL: not known */
 	bool here; /* paths are this host's: what is not there cannot be granted, nor was it missed */
 	size_t closed; /* denials that no fragment would have helped */
 	bool overflowed;
 };
 
+/** grants_init - @home: the operator's, as HOME has it, or NULL.  Return: 0 or -ENOMEM. */
 MUST_USE int grants_init(struct grants *grants, const char *home);
 void grants_fini(struct grants *grants);
 
@@ -57,7 +58,7 @@ MUST_USE int grants_merge(json_t *into, json_t *fragment);
 /** grants_risk - why a fragment is more than it seems; NULL: it is not */
 const char *grants_risk(const struct grants *grants, json_t *fragment);
 
-/** grants_path_risk - why to read @path is a risk, or NULL; below @home (may be NULL) and elsewhere */
-const char *grants_path_risk(const char *path, const char *home);
+/** grants_path_risk - why to read @path is a risk, or NULL; a home is one by each of its names */
+const char *grants_path_risk(const struct grants *grants, const char *path);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/macros.h"
 
@@ -189,10 +191,109 @@ Test(grants, places_with_a_risk)
 		{"/var/lib/tool", false},
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-		cr_expect_eq(grants_path_risk(rows[i].path, HOME) != NULL, rows[i].risk, "%s",
-			     rows[i].path);
-	cr_expect_null(grants_path_risk(HOME "/.ssh", NULL), "without a home nobody can tell");
+	static const char *const homes[] = {HOME, HOME "/", HOME "//"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows) * ARRAY_SIZE(homes); i++) {
+		const char *path = rows[i / ARRAY_SIZE(homes)].path;
+		const char *home = homes[i % ARRAY_SIZE(homes)];
+		struct grants g;
+
+		cr_assert_eq(grants_init(&g, home), 0);
+		cr_expect_eq(grants_path_risk(&g, path) != NULL, rows[i / ARRAY_SIZE(homes)].risk,
+			     "%s, home %s", path, home);
+		grants_fini(&g);
+	}
+}
+
+Test(grants, without_a_home_nobody_can_tell_what_lies_in_it)
+{
+	static const char *const homes[] = {NULL, "", "/", "//", "somebody"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(homes); i++) {
+		struct grants g;
+
+		cr_assert_eq(grants_init(&g, homes[i]), 0);
+		cr_expect_null(grants_path_risk(&g, HOME "/.ssh"), "row %zu", i);
+		cr_expect_not_null(grants_path_risk(&g, "/etc/shadow"), "row %zu", i);
+		grants_fini(&g);
+	}
+}
+
+/* Init tells real paths, HOME is as somebody wrote it, and tools name files by ways of their own. */
+Test(grants, a_home_behind_a_link_is_one_by_either_name)
+{
+	static const char *const names[] = {"link/.ssh/id", "real/.ssh/id", "other/.ssh/id",
+					    "link",	    "real",	    "other",
+					    "link/.config", "real/.config"};
+	char top[] = "/tmp/toolcell-grants.XXXXXX";
+	char home[64];
+	char path[96];
+	struct grants g;
+
+	cr_assert_not_null(mkdtemp(top));
+	cr_assert_eq(chdir(top), 0);
+	cr_assert_eq(mkdir("real", 0755) | mkdir("real/.ssh", 0755), 0);
+	cr_assert_eq(mkdir("real/.ssh/id", 0755), 0);
+	cr_assert_eq(symlink("real", "link") | symlink("link", "other"), 0);
+	(void)snprintf(home, sizeof(home), "%s/link/", top);
+	cr_assert_eq(grants_init(&g, home), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", top, names[i]);
+		cr_expect_not_null(grants_path_risk(&g, path), "%s", names[i]);
+	}
+	(void)snprintf(path, sizeof(path), "%s/real/project", top);
+	cr_expect_null(grants_path_risk(&g, path));
+	grants_fini(&g);
+	(void)rmdir("real/.ssh/id");
+	(void)rmdir("real/.ssh");
+	(void)rmdir("real");
+	(void)unlink("link");
+	(void)unlink("other");
+	(void)rmdir(top);
+}
+
+Test(grants, fragments_with_a_risk)
+{
+	static const struct {
+		const char *fragment;
+		bool risk;
+	} rows[] = {
+		{"{\"filesystem\":{\"read\":[\"/opt/tool\"]}}", false},
+		{"{\"filesystem\":{\"read\":[\"" HOME "/.ssh/\"]}}", true},
+		{"{\"filesystem\":{\"read\":[\"${HOME}/.ssh\"]}}", true},
+		{"{\"filesystem\":{\"read\":[\"/opt/${HOME}\"]}}", true},
+		{"{\"filesystem\":{\"read\":[\"~/.ssh\"]}}", true},
+		{"{\"filesystem\":{\"read\":[{\"path\":\"/opt/x\",\"ask\":false}]}}", true},
+		{"{\"filesystem\":{\"read\":[{\"path\":\"/opt/x\",\"optional\":true}]}}", false},
+		{"{\"filesystem\":{\"write\":[\"/opt/out\"]}}", true},
+		{"{\"network\":{\"mode\":\"loopback\"},\"syscalls\":{\"sockets\":[\"inet\"]}}",
+		 false},
+		{"{\"network\":{\"mode\":\"host\"}}", true},
+		{"{\"syscalls\":{\"allow\":[\"mbind\"]}}", false},
+		{"{\"limits\":{\"open_files\":512}}", false},
+		{"{\"environment\":{\"pass\":[\"CARGO_HOME\"]}}", false},
+		/* what the results of a read-only workspace say: a session keeps the writes */
+		{"{\"workspace\":{\"mode\":\"overlay\"}}", false},
+		{"{\"workspace\":{\"mode\":\"direct\"}}", true},
+		{"{\"workspace\":{\"mode\":\"overlay\",\"fallback\":\"direct\"}}", true},
+		{"{\"workspace\":{\"protect\":[]}}", true},
+		{"{\"workspace\":7}", true},
+		{"{\"tools\":{\"Bash\":{\"ask\":false}}}", true},
+		{"{\"audit\":{\"path\":\"off\"}}", true},
+		{"{\"require\":[]}", true},
+	};
+	struct grants g;
+
+	cr_assert_eq(grants_init(&g, HOME), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_t *fragment = json_loads(rows[i].fragment, 0, NULL);
+
+		cr_assert_not_null(fragment, "row %zu", i);
+		cr_expect_eq(grants_risk(&g, fragment) != NULL, rows[i].risk, "%s",
+			     rows[i].fragment);
+		json_decref(fragment);
+	}
+	grants_fini(&g);
 }
 
 Test(grants, risky_ones_are_left_out_unless_they_are_wanted)
