@@ -235,18 +235,28 @@ def lean_programs(tree):
     return problems
 
 
+def help_text(program, *command):
+    return subprocess.run([str(program), *command, "--help"], stdout=subprocess.PIPE, text=True, check=False).stdout
+
+
 def manual_pages(tree):
-    """Every option that --help names is in the manual page."""
+    """Every command that --help names has a section in the manual page, and every option of theirs is there."""
     page = next((f for f in tree.files if re.fullmatch(r"docs/toolcell\.1\.scd", f)), None)
     program = tree.program("toolcell")
     if not page or not program:
         return Skip("no manual page, or no program, yet")
     manual, problems = tree.text(page), []
-    for command in ((), ("serve",), ("exec",), ("run",), ("doctor",), ("policy",), ("agent",), ("tools",)):
-        done = subprocess.run([str(program), *command, "--help"], stdout=subprocess.PIPE, text=True, check=False)
-        for option in sorted(set(re.findall(r"--[a-z][a-z-]+", done.stdout))):
-            if option.replace("-", "\\-") not in manual and option not in manual:
-                problems.append(f"{page}: {' '.join(('toolcell',) + command)} has {option}, the page does not")
+    help_of = {"": help_text(program)}
+    for command in re.findall(r"^  ([a-z]+)  ", help_of[""].partition("Commands:")[2].partition("\n\n")[0], re.M):
+        help_of[command] = help_text(program, command)
+        if f"\n## toolcell {command}\n" not in manual:
+            problems.append(f"{page}: has no section of toolcell {command}")
+    if len(help_of) == 1:
+        problems.append(f"{page}: toolcell --help names no commands, so nothing can be said")
+    for command, text in help_of.items():
+        for option in sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))):
+            if not re.search(rf"(?<![\w-]){option}(?![\w-])", manual):
+                problems.append(f"{page}: {f'toolcell {command}'.strip()} has {option}, the page does not")
     return problems
 
 

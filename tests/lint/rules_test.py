@@ -23,6 +23,8 @@ class RulesFind(unittest.TestCase):
                 path = Path(folder) / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
+                if text.startswith("#!"):
+                    path.chmod(0o755)
             tree = rules.Tree(Path(folder), Path(folder) / "build")
             found = rule(tree)
             return found if isinstance(found, rules.Skip) else list(found)
@@ -101,6 +103,23 @@ class RulesFind(unittest.TestCase):
                 self.assertEqual(len(found), count, found)
         missing = {k: v for k, v in good.items() if k != "policies/base.verdicts"}
         self.assertEqual(len(self.problems(rules.verdict_tables, missing)), 1)
+
+    def test_manual_pages(self):
+        program = """#!/bin/sh
+case $1 in
+--help) printf 'Usage: x\\n\\nCommands:\\n  serve  answer\\n  audit  look\\n\\nOptions:\\n  --version  say\\n' ;;
+*) printf 'Options:\\n  --only-%s  it\\n' "$1" ;;
+esac
+"""
+        page = "*--version*\n\n## toolcell serve\n\n*--only-serve*\n\n## toolcell audit\n\n*--only-audit*\n"
+        for change, count in (((), 0), (("--version", "--versions"), 1), (("--only-audit", "--only-audits"), 1),
+                              (("--only-serve", "--not-only-serve"), 1), (("## toolcell audit", ""), 1)):
+            with self.subTest(change=change):
+                files = {"docs/toolcell.1.scd": page.replace(*change) if change else page, "build/toolcell": program}
+                found = self.problems(rules.manual_pages, files)
+                self.assertEqual(len(found), count, found)
+        mute = {"docs/toolcell.1.scd": page, "build/toolcell": "#!/bin/sh\n"}
+        self.assertEqual(len(self.problems(rules.manual_pages, mute)), 1)
 
     def test_programs_that_are_not_there_are_no_pass(self):
         self.assertIsInstance(self.problems(rules.lean_programs, {}), rules.Skip)
