@@ -98,7 +98,7 @@ _toolcell() {
 				'*--path[explain\: what may be done with it]:path:_files' '*--syscall[explain\: a system call]:call:' \
 				'*--host[explain\: an address]:host:' '*--tool[explain\: a tool]:tool:' \
 				'--agent[explain\: with its tools]:agent:{_toolcell_names agent}' \
-				'--workspace[explain\: the workspace]:directory:_directories' \
+				'--workspace[explain, learn, import, export\: the workspace meant]:directory:_directories' \
 				'--strict[lint\: warnings count as errors]' '--live[test\: in a cell too]' \
 				'--name[name of what is imported]:name:' '*--accept[a rule that cannot be expressed]:pointer:' ;;
 		agent)

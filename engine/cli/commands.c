@@ -174,7 +174,7 @@ static const struct args_option policy_options[] = {
 	{"agent", .kind = ARGS_PASSED, .takes_value = true, .value = "AGENT",
 	 .help = "explain: with what this agent is granted"},
 	{"workspace", .kind = ARGS_PASSED, .takes_value = true, .value = "DIR",
-	 .help = "explain, import, export: the workspace meant"},
+	 .help = "explain, learn, import, export: the workspace meant"},
 	{"strict", .kind = ARGS_PASSED, .help = "lint: warnings count as errors"},
 	{"live", .kind = ARGS_PASSED, .help = "test: in a cell too"},
 	OPTION_BASE,
@@ -274,12 +274,13 @@ static const char policy_details[] =
 	"test [POLICY...]      the verdict table beside each policy, with --live in a cell\n"
 	"learn -- COMMAND...   the smallest policy that lets a command succeed, with evidence\n"
 	"suggest [FILE...]     a policy from the denials in audit logs or results\n"
-	"import FORMAT FILE... settings of another tool, over a base: stricter, never wider\n"
+	"import [FORMAT] FILE...  settings of another tool, over a base: stricter, never wider\n"
 	"export bwrap|oci POLICY  the nearest command or configuration, and what it lacks\n"
 	"list, schema          the policies there are; the JSON schema for editors\n"
 	"\n"
 	"Exit status: 0 fine; 1 wrong, refused (explain), different (diff), or failed (lint,\n"
-	"test, learn); 2 wrong usage, and what explain and diff cannot answer.\n";
+	"test, learn); 2 wrong usage, and what explain and diff cannot answer; 125 with\n"
+	"learn, when nothing could be run.\n";
 
 const struct command commands[] = {
 	{
@@ -301,8 +302,8 @@ const struct command commands[] = {
 	{
 		.name = "run",
 		.summary = "call one tool and print its result",
-		.synopsis = "(--agent A | --policy P) TOOL [--json OBJECT | KEY=VALUE... | "
-			    "KEY:=JSON...]",
+		.synopsis = "(--agent A | --policy P | --session ID) TOOL "
+			    "[KEY=VALUE... | --json OBJECT]",
 		.details = run_details,
 		.table = {run_options, ARRAY_SIZE(run_options), .stop = false},
 		.run = command_run,
