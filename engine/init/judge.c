@@ -421,16 +421,19 @@ static int judge_change(struct judged *j)
 	return judge_readonly(j, fd, &o, NULL);
 }
 
-/* As in the kernel the mount comes before the name: on a read-only one it may be missing as well. */
+/*
+ * In the kernel the mount comes before the name: what is hidden in a read-only folder is EROFS. So is what
+ * is missing on the host as well, but that is the tool's own affair, and the kernel's to tell.
+ */
 static int judge_entry(struct judged *j, int folder, const struct object *o, const char *name)
 {
-	int num = folder >= 0 ? judge_readonly(j, folder, o, name) : 0;
-
-	if (num != 0)
-		return num;
 	CLEANUP(fd_closep) int fd = open_object(o);
+	int hidden = fd == -ENOENT ? judge_missing(j, o) : 0;
+	int num = 0;
 
-	return fd == -ENOENT ? judge_missing(j, o) : 0;
+	if (folder >= 0 && (fd >= 0 || hidden))
+		num = judge_readonly(j, folder, o, name);
+	return num ? num : hidden;
 }
 
 static int judge_remove(struct judged *j)
@@ -488,11 +491,6 @@ static int judge_rename(struct judged *j)
 	return is_same_mount(from, to) ? judge_entry(j, from, &old, name) : 0;
 }
 
-static bool asks_to_follow(const struct judged *j)
-{
-	return j->call->nr == SYS_linkat && (argument(j, 4) & AT_SYMLINK_FOLLOW);
-}
-
 /* The old name is looked up first; a link itself is linked, but for who asks to follow it. */
 static int judge_link(struct judged *j)
 {
@@ -500,7 +498,7 @@ static int judge_link(struct judged *j)
 
 	if (!take_other(j, &old))
 		return 0;
-	old.nofollow = !asks_to_follow(j);
+	old.nofollow = j->call->nr != SYS_linkat || !(argument(j, 4) & AT_SYMLINK_FOLLOW);
 	CLEANUP(fd_closep) int fd = open_object(&old);
 
 	if (fd < 0)

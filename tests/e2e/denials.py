@@ -93,10 +93,10 @@ class Table(Denied):
             ("truncate -s 0 /usr/bin/env", dict(object="/usr/bin/env", errno="EROFS")),
             ("touch -d 2001-01-01 -c /usr/bin/env", dict(object="/usr/bin/env", errno="EROFS")),
             ("mkfifo /usr/fifo", dict(operation="make a node", object="/usr/fifo", errno="EROFS")),
-            # the mount comes before the name, also where that is hidden
+            # the mount comes before the name that is hidden there
             (py("""
                 import os
-                os.unlink("/usr/none")"""), dict(operation="remove", object="/usr/none", errno="EROFS")),
+                os.unlink("/etc/shadow")"""), dict(operation="remove", object="/etc/shadow", errno="EROFS")),
             (py("""
                 import os
                 os.rename("/etc/shadow", "/etc/none")"""), dict(operation="rename", object="/etc/shadow", errno="EROFS")),
