@@ -40,7 +40,7 @@ struct asking {
 	int signals; /* signalfd of SIGCONT */
 	int64_t until_ms;
 	sigset_t old_mask;
-	void (*old_ttou)(int);
+	struct sigaction old_ttou;
 };
 
 enum turn {
@@ -112,8 +112,10 @@ static enum turn drop_typed(const struct asking *a)
 	struct signalfd_siginfo info;
 	char rest[256];
 
-	if (tcflush(a->tty, TCIFLUSH) < 0)
-		return TURN_GONE;
+	if (tcflush(a->tty, TCIFLUSH) < 0 || tcgetpgrp(a->tty) < 0)
+		return TURN_GONE; /* or it is the terminal of this session no more */
+	if (person_now_ms() >= a->until_ms)
+		return TURN_TIMEOUT;
 	while (read(a->signals, &info, sizeof(info)) > 0)
 		;
 	if (!is_ours(a->tty))
@@ -145,13 +147,12 @@ static enum turn show(const struct asking *a, const struct buf *text)
 static bool take_typed(char line[LINE_BYTES], size_t *len, const char *typed, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		bool end = typed[i] == '\n' || typed[i] == '\r';
-
-		if (end || *len < LINE_BYTES - 1)
-			line[*len] = end ? '\0' : typed[i];
-		if (end)
+		if (typed[i] == '\n' || typed[i] == '\r') {
+			line[*len] = '\0';
 			return true;
-		*len += *len < LINE_BYTES - 1;
+		}
+		if (*len < LINE_BYTES - 1)
+			line[(*len)++] = typed[i];
 	}
 	return false;
 }
@@ -193,7 +194,8 @@ static int begin(struct asking *a)
 	a->signals = signalfd(-1, &continued, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (a->signals < 0)
 		return -errno;
-	a->old_ttou = signal(SIGTTOU, SIG_DFL);
+	/* No handler: it must stop us, also when it was ignored where we were started. */
+	(void)sigaction(SIGTTOU, &(struct sigaction){.sa_handler = SIG_DFL}, &a->old_ttou);
 	(void)sigprocmask(SIG_BLOCK, &continued, &a->old_mask);
 	(void)sigprocmask(SIG_UNBLOCK, &stops, NULL);
 	return 0;
@@ -202,7 +204,7 @@ static int begin(struct asking *a)
 static void end(struct asking *a)
 {
 	(void)sigprocmask(SIG_SETMASK, &a->old_mask, NULL);
-	(void)signal(SIGTTOU, a->old_ttou);
+	(void)sigaction(SIGTTOU, &a->old_ttou, NULL); /* as it was, without a handler */
 	fd_closep(&a->signals);
 }
 

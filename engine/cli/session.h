@@ -40,12 +40,12 @@ struct kept;
 struct session {
 	struct image image; /* mapped for the life of the process */
 	int image_fd;
-	int launcher_fd;     /* SOCK_SEQPACKET, frames of wire/frame.h; FRAME_READY not yet read */
-	int digest_fd;	     /* SOCK_SEQPACKET, digest/protocol.h; -1 without */
-	int workspace_fd;    /* O_PATH | O_DIRECTORY */
-	int alive_fd;	     /* write end; its closing tells the launcher to end */
-	int person_fd;	     /* cli/person.h, to the process that asks at the terminal; -1 without */
-	char *workspace;     /* absolute host path, which is also the path inside */
+	int launcher_fd;  /* SOCK_SEQPACKET, frames of wire/frame.h; FRAME_READY not yet read */
+	int digest_fd;	  /* SOCK_SEQPACKET, digest/protocol.h; -1 without */
+	int workspace_fd; /* O_PATH | O_DIRECTORY */
+	int alive_fd;	  /* write end; its closing tells the launcher to end */
+	int person_fd;	  /* cli/person.h, to the process that asks at the terminal; -1 without */
+	char *workspace;  /* absolute host path, which is also the path inside */
 	char **environ_kept; /* operator's environment, for passing by name; NULL-terminated */
 	pid_t launcher_pid;
 	pid_t digest_pid;
