@@ -160,6 +160,8 @@ int consent_append_shown(struct buf *out, const char *text, size_t len);
 /* consent_exec.c */
 /** consent_exec_granted - "granted" of a command's result, by the cell that it ran in */
 json_t *consent_exec_granted(const struct image *image, uint32_t cell);
+/** consent_exec_explain - consent_explain_denials for a command.  Return: 0 or -errno. */
+int consent_exec_explain(const struct image *image, uint32_t cell, json_t *denials);
 
 /* consent_result.c */
 /** consent_refuse - the call is DONE, with a denial for each of @bits; @note: a literal or NULL */
@@ -169,9 +171,11 @@ json_t *consent_granted(const struct call *c);
 /** consent_append_text - a line for each answer that this call brought.  Return: 0 or -errno. */
 int consent_append_text(const struct call *c, struct buf *out);
 /**
- * consent_note_denials - denials of paths that a person could grant name the rule and what to do; the
- *			  same call again is then asked about.  Return: 0 or -ENOMEM.
+ * consent_explain_denials - denials of paths that a person could grant name the rule and what to do
+ * @ret_bits: what they are about.  Return: 0 or -ENOMEM.
  */
+int consent_explain_denials(const struct call *c, json_t *denials, uint32_t *ret_bits);
+/** consent_note_denials - likewise; the same call again is then asked about.  Return: 0 or -ENOMEM. */
 int consent_note_denials(struct call *c, json_t *denials);
 
 #endif

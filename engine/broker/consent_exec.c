@@ -180,16 +180,39 @@ static uint32_t bits_of(const struct consents *c, uint32_t cell)
 	return ((cell - c->first_cell) / c->cells + 1) & CONSENT_PATHS;
 }
 
-json_t *consent_exec_granted(const struct image *image, uint32_t cell)
+/* What was granted to a command, by the cell that it ran in. NULL: nothing is asked about, or -errno. */
+static struct scene *scene_of_cell(const struct image *image, uint32_t cell, int *ret)
 {
-	CLEANUP(scene_freep) struct scene *s = NULL;
 	const struct image_cell *record = image_cell(image, cell);
 	const char *policy = record ? image_string(image, record->policy) : NULL;
+	struct scene *s = NULL;
 	struct err err;
 
-	if (!policy || !has_asks(image, policy) || scene_new(image, cell, &s, &err) < 0 || !s)
-		return json_array();
-	s->call.consent.had = bits_of(&s->broker.consents, cell);
-	s->call.consent.once = s->call.consent.had;
-	return consent_granted(&s->call);
+	*ret = policy && has_asks(image, policy) ? scene_new(image, cell, &s, &err) : 0;
+	if (*ret < 0) {
+		scene_freep(&s);
+		return NULL;
+	}
+	if (s) {
+		s->call.consent.had = bits_of(&s->broker.consents, cell);
+		s->call.consent.once = s->call.consent.had;
+	}
+	return s;
+}
+
+json_t *consent_exec_granted(const struct image *image, uint32_t cell)
+{
+	int r;
+	CLEANUP(scene_freep) struct scene *s = scene_of_cell(image, cell, &r);
+
+	return s ? consent_granted(&s->call) : json_array();
+}
+
+int consent_exec_explain(const struct image *image, uint32_t cell, json_t *denials)
+{
+	int r;
+	CLEANUP(scene_freep) struct scene *s = scene_of_cell(image, cell, &r);
+	uint32_t bits;
+
+	return s ? consent_explain_denials(&s->call, denials, &bits) : r;
 }

@@ -105,7 +105,8 @@ static int amend(const struct call *c, json_t *denial, uint32_t bit)
 {
 	if (json_object_set_new(denial, "rule", json_string(rule_of(c, bit))) < 0 ||
 	    json_object_set_new(denial, "fragment", fragment_of(c, bit)) < 0 ||
-	    json_object_set_new(denial, "open", json_boolean(is_open(c, bit))) < 0)
+	    json_object_set_new(denial, "open", json_boolean(is_open(c, bit))) < 0 ||
+	    json_object_set_new(denial, "asked", json_true()) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -249,21 +250,30 @@ static int remember(struct call *c, uint32_t bits)
 			       c->consent.key.session);
 }
 
-int consent_note_denials(struct call *c, json_t *denials)
+int consent_explain_denials(const struct call *c, json_t *denials, uint32_t *ret_bits)
 {
-	uint32_t bits = 0;
 	json_t *denial;
 	size_t i;
 
-	if (!c->consent.key.tool)
-		return 0;
+	*ret_bits = 0;
 	json_array_foreach(denials, i, denial) {
 		uint32_t bit = is_of_a_mount(denial) ? bit_of_denial(c, denial) : 0;
 
 		if (bit && explain(c, denial, bit) < 0)
 			return -ENOMEM;
-		bits |= bit;
+		*ret_bits |= bit;
 	}
+	return 0;
+}
+
+int consent_note_denials(struct call *c, json_t *denials)
+{
+	uint32_t bits = 0;
+
+	if (!c->consent.key.tool)
+		return 0;
+	if (consent_explain_denials(c, denials, &bits) < 0)
+		return -ENOMEM;
 	return bits && c->bytes <= CONSENT_PENDING_BYTES / CONSENT_WANTED_MAX ? remember(c, bits)
 									      : 0;
 }

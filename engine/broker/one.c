@@ -128,6 +128,8 @@ static json_t *exec_denials(const struct broker_exec *exec, const struct origins
 	int r = denials ? add_recorded(exec, origins, denials, result) : -ENOMEM;
 
 	if (r == 0)
+		r = consent_exec_explain(exec->image, exec->cell_index, denials);
+	if (r == 0)
 		r = denials_append_limits(
 			denials, &(struct denial_source){.ended = exec->ended,
 							 .no_overlay = exec->cell->flags &

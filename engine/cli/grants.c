@@ -43,6 +43,8 @@ void grants_fini(struct grants *grants)
 	*grants = (struct grants){0};
 }
 
+#define TAKES_A_QUESTION "takes a question away from a person"
+
 /* Below the home folder. */
 static const struct {
 	const char *path;
@@ -168,7 +170,7 @@ static const char *entry_risk(const struct grants *grants, json_t *entry)
 	const char *path = entry_path(entry);
 
 	if (json_object_get(entry, "ask"))
-		return "takes a question away from a person";
+		return TAKES_A_QUESTION;
 	if (!path)
 		return NULL;
 	return path[0] == '/' && !strstr(path, "${") ? grants_path_risk(grants, path)
@@ -350,6 +352,9 @@ int grants_add(struct grants *grants, json_t *denial, bool *ret_new)
 		grant = new_grant(grants, fragment);
 		*ret_new = grant != NULL;
 	}
+	if (grant && json_is_true(json_object_get(denial, "asked")) &&
+	    json_object_set_new(grant, "risk", json_string(TAKES_A_QUESTION)) < 0)
+		return -ENOMEM;
 	return grant ? add_evidence(grant, denial) : -ENOMEM;
 }
 

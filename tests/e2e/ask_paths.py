@@ -314,6 +314,21 @@ class Terminal(AskTest):
         self.assertEqual([x["kind"] for x in lines if x["kind"] in ("call", "lost")], ["call"])
         self.assertEqual([x["record"]["status"] for x in lines if x["kind"] == "call"], ["refused"])
 
+    def test_what_was_to_be_asked_about_is_no_grant_without_a_risk(self):
+        """A path that a command reaches without naming it: its denial tells of the question, and so does a policy made of it."""
+        file, path = self.sessions / "result.json", tempfile.mkdtemp(prefix="asked-", dir=os.environ["HOME"])
+        self.addCleanup(os.rmdir, path)
+        policy = self.policy(filesystem={"read": [{"path": path, "ask": True}]})
+        self.run_toolcell("exec", "--policy", policy, "--workspace", self.workspace, "--result", file, "--", "sh", "-c",
+                          f"cat $(printf %s {path[:4]} {path[4:]})/missing", start_new_session=True)
+        denial = json.loads(file.read_text())["denials"][0]
+        check_result(json.loads(file.read_text()))
+        self.assertEqual((denial["asked"], denial["layer"], denial["fragment"]), (True, "mount", {"filesystem": {"read": [path]}}))
+        self.assertIn("a person can grant it", denial["remedy"])
+        proposal = json.loads(self.run_toolcell("policy", "suggest", "--json", file).stdout)
+        self.assertEqual([g["risk"] for g in proposal["grants"]], ["takes a question away from a person"])
+        self.assertNotIn("filesystem", proposal["policy"])
+
     def test_exec_that_names_nothing_is_not_asked(self):
         code, seen = self.at_terminal(*self.exec_args("echo", "hello"))
         self.assertEqual((code, seen), (0, "hello\n"))

@@ -292,6 +292,7 @@ def check_denial(denial):
     need(denial["fragment"] is None or isinstance(denial["fragment"], dict), "denial fragment", denial)
     need(isinstance(denial["count"], int) and denial["count"] > 0, "denial count", denial)
     need(isinstance(denial["first_ms"], MAYBE_NUMBER), "denial first_ms", denial)
+    need(denial.get("asked", True) is True, "denial asked", denial)
     process = denial["process"]
     need(process is None or isinstance(process["name"], str), "denial process", denial)
 
