@@ -73,7 +73,8 @@ static int run_own(size_t verb, char **argv)
 		return CLI_USAGE;
 	}
 	if (own_verbs[verb].needs_words && args.n_operands == 0) {
-		(void)err_set(&err, 0, "policy learn needs a command: policy learn -- COMMAND...");
+		(void)err_set(&err, EINVAL,
+			      "policy learn needs a command: policy learn -- COMMAND...");
 		ui_error(&err);
 		return CLI_USAGE;
 	}

@@ -159,7 +159,7 @@ static int run_once(struct learner *l, json_t *policy, json_t **ret, struct err 
 	if (r < 0)
 		return r;
 	if (stat(l->own[OWN_RESULT], &st) < 0 || st.st_size == 0)
-		return err_set(err, 0, "a run was not begun; --verbose shows why");
+		return err_set(err, EINVAL, "a run was not begun; --verbose shows why");
 	*ret = read_json(l->own[OWN_RESULT], err);
 	return *ret ? 0 : -EINVAL;
 }
@@ -248,7 +248,7 @@ static int read_base(struct learner *l, struct err *err)
 	int r = spawn_self(&l->spawner, words, l->own[OWN_BASE], &status, err);
 
 	if (r == 0 && (!WIFEXITED(status) || WEXITSTATUS(status) != 0))
-		return err_set(err, 0, "policy %s cannot be read: toolcell policy check %s",
+		return err_set(err, EINVAL, "policy %s cannot be read: toolcell policy check %s",
 			       l->base, l->base);
 	shown = r == 0 ? read_json(l->own[OWN_BASE], err) : NULL;
 	(void)snprintf(l->search, sizeof(l->search), "/usr/local/bin:/usr/bin:/bin");
