@@ -53,6 +53,7 @@ int spawn_begin(struct spawner *s, struct err *err)
 	for (size_t i = 0; i < ARRAY_SIZE(ending); i++) {
 		struct sigaction old;
 
+		/* Handlers, not a signalfd: nothing is read while a run is waited for. */
 		if (sigaction(ending[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN &&
 		    sigaction(ending[i], &action, NULL) < 0)
 			return err_set(err, errno, "cannot handle signals");
