@@ -182,7 +182,7 @@ class Bombs(Vm):
 
     def test_swap_is_no_way_around(self):
         self.needs("memory")
-        engine = self.engine()
+        engine = self.engine(policy=self.policy(workspace={"mode": "direct"}))
         engine.start_call("Bash", {"command": "touch started; sleep 300"})
         self.assertTrue(eventually((self.workspace / "started").exists, PATIENCE_S))
         leaves = [g for g in toolcell_cgroups() if members(g)]
@@ -225,6 +225,8 @@ class Usage(Vm):
 
 
 class Place(Vm):
+    direct = True  # that a tool has started is seen in the workspace
+
     def busy(self, n=1):
         engine = self.engine()
         for i in range(n):
@@ -276,8 +278,10 @@ class Place(Vm):
 
 
 class Killed(Vm):
+    direct = True  # that a tool has started is seen in the workspace
+
     def exec_busy(self):
-        child = subprocess.Popen([TOOLCELL, "exec", "--agent", AGENT, "--workspace", self.workspace, "--",
+        child = subprocess.Popen([TOOLCELL, "exec", "--policy", self.policy(), "--workspace", self.workspace, "--",
                                   "/bin/sh", "-c", "(setsid sleep 984 &); touch started; sleep 984"],
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.addCleanup(child.communicate)
