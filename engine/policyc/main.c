@@ -104,34 +104,40 @@ static const struct command {
 	 command_tools},
 };
 
-static void print_usage(FILE *out)
+/* What a person types goes through toolcell, which hands it on (cli/delegate.c); images are its own affair. */
+static void print_command(FILE *out, const struct command *c)
 {
-	(void)fprintf(out, "usage:\n");
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		const struct command *c = &commands[i];
+	const char *program = c->options & OPTION_OUT_FD ? "toolcell-policyc" : "toolcell";
 
-		(void)fprintf(out, "  toolcell-policyc %s%s%s%s", c->word, c->verb ? " " : "",
-			      c->verb ? c->verb : "", c->operands);
-		for (size_t o = 0; o < ARRAY_SIZE(options); o++)
-			if (c->options & options[o].bit)
-				(void)fprintf(out, " [%s%s%s]", options[o].name,
-					      options[o].value ? " " : "",
-					      options[o].value ? options[o].value : "");
-		for (size_t q = 0; q < ARRAY_SIZE(questions); q++)
-			if (c->options & OPTION_QUESTION)
-				(void)fprintf(out, " [%s %s]...", questions[q].name,
-					      questions[q].value);
-		(void)fputc('\n', out);
-	}
+	(void)fprintf(out, "  %s %s%s%s%s", program, c->word, c->verb ? " " : "",
+		      c->verb ? c->verb : "", c->operands);
+	for (size_t o = 0; o < ARRAY_SIZE(options); o++)
+		if (c->options & options[o].bit)
+			(void)fprintf(out, " [%s%s%s]", options[o].name,
+				      options[o].value ? " " : "",
+				      options[o].value ? options[o].value : "");
+	for (size_t q = 0; q < ARRAY_SIZE(questions); q++)
+		if (c->options & OPTION_QUESTION)
+			(void)fprintf(out, " [%s %s]...", questions[q].name, questions[q].value);
+	(void)fputc('\n', out);
 }
 
-static int usage(const char *what, const char *word)
+/* @only: NULL for all */
+static void print_usage(FILE *out, const struct command *only)
+{
+	(void)fprintf(out, "usage:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		if (!only || only == &commands[i])
+			print_command(out, &commands[i]);
+}
+
+static int usage(const struct command *c, const char *what, const char *word)
 {
 	char quoted[160];
 
 	text_quote(quoted, sizeof(quoted), word, strlen(word));
-	(void)fprintf(stderr, "toolcell-policyc: %s \"%s\"\n", what, quoted);
-	print_usage(stderr);
+	(void)fprintf(stderr, "toolcell: error: %s \"%s\"\n", what, quoted);
+	print_usage(stderr, c);
 	return COMMAND_USAGE;
 }
 
@@ -150,12 +156,13 @@ static const struct command *find_command(char **argv, int *ret_next)
 	return NULL;
 }
 
-static int take_question(struct command_line *line, enum command_about about, const char *text)
+static int take_question(const struct command *c, struct command_line *line,
+			 enum command_about about, const char *text)
 {
 	if (!text)
-		return usage("needs a value:", questions[about].name);
+		return usage(c, "needs a value:", questions[about].name);
 	if (line->n_questions == COMMAND_QUESTIONS_MAX)
-		return usage("one question too many:", text);
+		return usage(c, "one question too many:", text);
 	line->questions[line->n_questions++] = (struct command_question){about, text};
 	return 0;
 }
@@ -169,7 +176,7 @@ static int take_option(const struct command *c, struct command_line *line, char 
 	for (size_t i = 0; i < ARRAY_SIZE(questions); i++)
 		if ((c->options & OPTION_QUESTION) && strlen(questions[i].name) == len &&
 		    strncmp(questions[i].name, argv[*at], len) == 0)
-			return take_question(line, (enum command_about)i,
+			return take_question(c, line, (enum command_about)i,
 					     value	     ? value
 					     : argv[*at + 1] ? argv[++*at]
 							     : NULL);
@@ -181,10 +188,10 @@ static int take_option(const struct command *c, struct command_line *line, char 
 			continue;
 		if (!options[i].value) {
 			*(bool *)field = true;
-			return value ? usage("takes no value:", argv[*at]) : 0;
+			return value ? usage(c, "takes no value:", argv[*at]) : 0;
 		}
 		if (!value && !argv[*at + 1])
-			return usage("needs a value:", argv[*at]);
+			return usage(c, "needs a value:", argv[*at]);
 		if (!value)
 			value = argv[++*at];
 		if (options[i].bit != OPTION_ACCEPT)
@@ -192,10 +199,10 @@ static int take_option(const struct command *c, struct command_line *line, char 
 		else if (line->n_accept < COMMAND_REPEATS_MAX)
 			line->accept[line->n_accept++] = value;
 		else
-			return usage("given too often:", options[i].name);
+			return usage(c, "given too often:", options[i].name);
 		return 0;
 	}
-	return usage("unknown option", argv[*at]);
+	return usage(c, "unknown option", argv[*at]);
 }
 
 static int parse(const struct command *c, struct command_line *line, char **argv, int at)
@@ -212,12 +219,12 @@ static int parse(const struct command *c, struct command_line *line, char **argv
 		else if (line->n_operands < c->max)
 			line->operands[line->n_operands++] = argv[at];
 		else
-			r = usage("one argument too many:", argv[at]);
+			r = usage(c, "one argument too many:", argv[at]);
 		if (r != 0)
 			return r;
 	}
 	if (line->n_operands < c->min)
-		return usage("needs a name behind", c->verb ? c->verb : c->word);
+		return usage(c, "needs a name behind", c->verb ? c->verb : c->word);
 	return 0;
 }
 
@@ -229,11 +236,11 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc < 2) {
-		print_usage(stderr);
+		print_usage(stderr, NULL);
 		return COMMAND_USAGE;
 	}
 	if (strcmp(argv[1], "--help") == 0 || (argv[2] && strcmp(argv[argc - 1], "--help") == 0)) {
-		print_usage(stdout);
+		print_usage(stdout, NULL);
 		return COMMAND_FINE;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
@@ -242,7 +249,7 @@ int main(int argc, char **argv)
 	}
 	command = find_command(argv, &next);
 	if (!command)
-		return usage("unknown command", argv[1]);
+		return usage(NULL, "unknown command", argv[1]);
 	r = parse(command, &line, argv, next);
 	if (r == 0)
 		r = command->run(&line);
