@@ -8,10 +8,10 @@
 #include "base/macros.h"
 #include "wire/image.h"
 
-/** catalog_head - all but the tools, which are most of it; caller decrefs.  Return: NULL with @err filled */
+/** catalog_head - all but the tools, which are most of it; caller decrefs. NULL: see @err */
 json_t *catalog_head(const struct image *image, struct err *err);
 
-/** catalog_load - all of it; caller decrefs.  Return: NULL with @err filled */
+/** catalog_load - all of it; caller decrefs. NULL: see @err */
 json_t *catalog_load(const struct image *image, struct err *err);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "wire/image.h"
@@ -27,6 +28,7 @@ struct small_cell {
 	const char *absent;	  /* NULL: none */
 	const char *change_rules; /* NULL: none */
 	uint64_t open_files;	  /* 0: 64 */
+	const char *catalog;	  /* NULL: "{}" */
 };
 
 static inline void small_image_must(bool good)
@@ -80,12 +82,13 @@ static inline void small_image(const struct small_mount *mounts, uint32_t n,
 			   .session_bytes = 1 << 20,
 			   .session_files = 100},
 	};
+	const char *catalog = like->catalog ? like->catalog : "{}";
 	int fd = -1;
 
 	small_image_mounts(b, mounts, n);
 	small_image_must(image_builder_insns(b, &allow, 1) == 0);
 	small_image_must(image_builder_cell(b, &cell) == 0);
-	image_builder_catalog(b, "{}", 2);
+	image_builder_catalog(b, catalog, strlen(catalog));
 	small_image_must(image_builder_seal(b, &fd, NULL) == 0);
 	image_builder_free(b);
 	small_image_must(image_map(fd, ret, NULL) == 0);
