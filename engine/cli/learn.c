@@ -33,7 +33,8 @@
 
 #define SEARCH_BYTES 2048 /* of the base policy's PATH */
 #define OWN_BYTES (PATH_MAX + 32)
-#define WORDS_MAX 256 /* of the command, and of our own before it */
+#define POLICY_FILE "learned.json" /* LEARN_NAME, which is the policy's, as a file */
+#define WORDS_MAX 256		   /* of the command, and of our own before it */
 
 /* What lies in our folder; in the heap, as each is as long as a path can be. */
 enum own {
@@ -47,9 +48,8 @@ enum own {
 };
 
 static const char *const own_names[OWN_COUNT] = {
-	[OWN_POLICY] = LEARN_NAME ".json", [OWN_RESULT] = "result.json",
-	[OWN_BASE] = "base.json",	   [OWN_LIST] = "list.json",
-	[OWN_SESSIONS] = "sessions",	   [OWN_SWEPT] = "sessions/.swept",
+	[OWN_POLICY] = POLICY_FILE, [OWN_RESULT] = "result.json", [OWN_BASE] = "base.json",
+	[OWN_LIST] = "list.json",   [OWN_SESSIONS] = "sessions",  [OWN_SWEPT] = "sessions/.swept",
 };
 
 struct learner {
