@@ -158,19 +158,7 @@ static int take_entry(struct import *im, json_t *object, const char *pointer)
 
 static int take_entries(struct import *im, json_t *value, const char *pointer)
 {
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(value, i, entry) {
-		char item[POLICY_POINTER_MAX];
-		int r = import_item(im, item, pointer, i);
-
-		if (r == 0)
-			r = take_entry(im, entry, item);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return import_each(im, value, pointer, take_entry);
 }
 
 static int take_fs_type(struct import *im, json_t *value, const char *pointer)

@@ -79,6 +79,10 @@ struct import_key {
 MUST_USE int import_keys(struct import *im, json_t *object, const char *pointer,
 			 const struct import_key *keys, size_t n_keys);
 
+/** import_each - @take for each item of a list; the first error ends it */
+MUST_USE int import_each(struct import *im, json_t *list, const char *pointer,
+			 int (*take)(struct import *im, json_t *item, const char *pointer));
+
 /** import_strings - @take for each string of a list; anything else in it is a wrong shape */
 MUST_USE int import_strings(struct import *im, json_t *list, const char *pointer,
 			    int (*take)(struct import *im, const char *text, const char *pointer));

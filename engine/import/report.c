@@ -190,6 +190,24 @@ int import_switch(struct import *im, const json_t *value, const char *pointer,
 			  note);
 }
 
+int import_each(struct import *im, json_t *list, const char *pointer,
+		int (*take)(struct import *im, json_t *item, const char *pointer))
+{
+	json_t *one;
+	size_t i;
+
+	json_array_foreach(list, i, one) {
+		char item[POLICY_POINTER_MAX];
+		int r = import_item(im, item, pointer, i);
+
+		if (r == 0)
+			r = take(im, one, item);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int import_strings(struct import *im, json_t *list, const char *pointer,
 		   int (*take)(struct import *im, const char *text, const char *pointer))
 {

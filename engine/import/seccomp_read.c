@@ -175,19 +175,7 @@ static int check_entry(struct import *im, json_t *entry, const char *pointer)
 
 static int check_syscalls(struct import *im, json_t *value, const char *pointer)
 {
-	json_t *entry;
-	size_t i;
-
-	json_array_foreach(value, i, entry) {
-		char item[POLICY_POINTER_MAX];
-		int r = import_item(im, item, pointer, i);
-
-		if (r == 0)
-			r = check_entry(im, entry, item);
-		if (r < 0)
-			return r;
-	}
-	return 0;
+	return import_each(im, value, pointer, check_entry);
 }
 
 int seccomp_check_shape(struct profile *p)
